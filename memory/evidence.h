@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Records as bytes: the block in which the journal and every moment keep their originals (zstd over a
+ * versioned, columnar layout; docs/format.md). Pure functions, any thread.
+ */
+#ifndef VARVE_MEMORY_EVIDENCE_H
+#define VARVE_MEMORY_EVIDENCE_H
+
+#include "base/arena.h"
+#include "base/error.h"
+#include "base/record.h"
+
+/* Appends the block of `count` records to `out`. level: zstd's (1 for the journal, 3 for moments). */
+int evidence_encode(const struct record *records, uint32_t count, int level, struct buf *out);
+
+/*
+ * Reads a block that is not trusted; the records and all they point to live in `arena`.
+ * ERR_CORRUPT with the place; at most 64 MiB decompressed.
+ */
+int evidence_decode(struct slice block, struct arena *arena, struct record **ret_records,
+                    uint32_t *ret_count, struct errmsg *err);
+
+#endif
