@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Bytes in, records out: plain text lines, NDJSON, and CSV with a header. Bytes are fed in chunks of
+ * any size and split; lines end at LF, trailing CRs are dropped, a byte order mark at the start too.
+ *
+ * What the input is, is found out from its first line: text is NDJSON when that is an object with the
+ * text field, else plain lines; sensor data is NDJSON when it begins with `{`, else CSV (`,`, `;` or
+ * tab, quoted fields, the time column by name or by shape, every other numeric column a channel).
+ * A bad record is reported with its line and the rest goes on. A plain line that is not UTF-8 is
+ * repaired with U+FFFD and counted; an NDJSON line that is not UTF-8 is a bad record. A blank plain
+ * line is a record with empty text; blank NDJSON and CSV lines are passed over. A CSV cell that is no
+ * finite number is reported and left out, the rest of its row stays; an empty cell is no sample.
+ *
+ * Times without a zone are local: TZ of the process, which must not change while a reader lives.
+ * Thread: one at a time.
+ */
+#ifndef VARVE_PIPELINE_READER_H
+#define VARVE_PIPELINE_READER_H
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/record.h"
+
+struct reader;
+
+struct reader_options {
+    enum stream_kind kind;    /* KIND_TEXT or KIND_SENSOR */
+    const char *text_field;   /* NDJSON; NULL: "text" */
+    const char *time_field;   /* NDJSON and CSV; NULL: "time", for CSV also other names and shapes */
+    const char *ref_field;    /* NDJSON and CSV; NULL: "ref" */
+    const char *seq_field;    /* NDJSON and CSV; NULL: none, record.seq is then 0 */
+    double rate_hz;           /* sensor data without a time column; 0: 1 */
+    const struct clock *clock; /* stamps the arrival, and the year on times that have none */
+};
+
+struct reader_stats {
+    uint64_t lines;    /* that have ended, with the header */
+    uint64_t records;  /* given to the callback */
+    uint64_t bad;      /* errors reported */
+    uint64_t repaired; /* lines that were not UTF-8 */
+};
+
+struct reader_callbacks {
+    void *arg;
+    /*
+     * seq is 0 without a seq field. A record without a time of its own has time = arrival and
+     * RECORD_NO_TIME; CSV rows without a time column are numbered from the reader's first record's
+     * arrival at rate_hz and are marked so as well. sample_count may be 0 when every cell of a row
+     * was empty or bad. Not 0 stops the reader and is returned by reader_feed.
+     */
+    int (*record)(void *arg, const struct record *r, uint64_t line);
+    /* A sensor channel's name, before its first sample. Same return. May be NULL. */
+    int (*channel)(void *arg, uint16_t index, const char *name);
+    /* What was wrong with `line`; `text` names the column or byte. Same return. May be NULL. */
+    int (*error)(void *arg, uint64_t line, const char *text);
+};
+
+/* Copies the options' strings. ERR_UNSUPPORTED for other kinds, ERR_INVALID, ERR_NOMEM. */
+int reader_new(const struct reader_options *options, const struct reader_callbacks *callbacks,
+               struct reader **ret, struct errmsg *err);
+void reader_free(struct reader *r);
+
+/* 0, ERR_NOMEM, or what a callback returned. */
+int reader_feed(struct reader *r, const void *data, size_t size, struct errmsg *err);
+/* The input has ended: a last line without LF is a line. */
+int reader_end(struct reader *r, struct errmsg *err);
+/*
+ * Forgets a half-read line and what the first line was taken for: the next byte begins an input.
+ * For files that were truncated or replaced. Channels keep their numbers.
+ */
+void reader_restart(struct reader *r);
+/* Numbers a channel before any input, as a stream that is taken up again had it. */
+int reader_channel(struct reader *r, uint16_t index, const char *name);
+/* Bytes of a line whose end has not come yet; a follower's resume offset is that much behind. */
+size_t reader_partial(const struct reader *r);
+const struct reader_stats *reader_stats(const struct reader *r);
+
+#endif

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Where a moment ends: robust surprise, topic shift, a gap in time, or a change of a sensor's regime
+ * (EM-LLM's surprise boundaries with modularity refinement, HiMem's "topic or surprise", made robust
+ * by median and MAD). Fed with one observation a record; a cut is decided up to `lag` records later.
+ * Thread: one at a time. Allocates at _new only.
+ */
+#ifndef VARVE_PIPELINE_SEGMENT_H
+#define VARVE_PIPELINE_SEGMENT_H
+
+#include "base/error.h"
+#include "base/record.h"
+
+#define SEGMENT_LAG_MAX 256
+#define SEGMENT_WINDOW (MOMENT_RECORDS + SEGMENT_LAG_MAX)
+
+/* Zeroed: everything on, default numbers. Each switch turns one ingredient off (benchmarks). */
+struct segment_options {
+    bool no_surprise, no_shift, no_gap, no_refine, no_regime;
+    float gamma;          /* robust z of surprise; 0: 3 */
+    float shift;          /* cosine distance of adjacent windows, robust z; 0: 4 */
+    uint32_t min_records; /* 0: 8 */
+    uint32_t max_records; /* 0, or more than that: MOMENT_RECORDS */
+};
+
+struct segmenter;
+
+int segmenter_new(enum stream_kind kind, const struct segment_options *options,
+                  struct segmenter **ret);
+void segmenter_free(struct segmenter *s);
+
+/*
+ * One more record behind the window. The caller then asks segmenter_cut until it gives 0.
+ * `latent` is copied; `bits` finite; `backward` demands a cut before this record.
+ */
+void segmenter_push(struct segmenter *s, int64_t time, double bits, const float *latent,
+                    bool backward);
+
+/*
+ * 0: no cut is due. SEGMENT_CUT: the first *ret_count records of the window are a moment that ended
+ * for *ret_ended; they leave the window, at most max_records.
+ */
+#define SEGMENT_CUT 1
+int segmenter_cut(struct segmenter *s, uint32_t *ret_count, enum moment_end *ret_ended);
+/* Closes what is left, as far as max_records allows; call until it gives 0. */
+int segmenter_flush(struct segmenter *s, enum moment_end why, uint32_t *ret_count,
+                    enum moment_end *ret_ended);
+
+/* Records in the window that no cut can come before any more: for printing with a bounded lag. */
+uint32_t segmenter_settled(const struct segmenter *s);
+/* How long a stream may be silent until it is beyond its usual, microseconds. */
+int64_t segmenter_usual_gap(const struct segmenter *s);
+/* Robust z of a surprise against the stream's recent records. */
+float segmenter_z(const struct segmenter *s, double bits);
+
+int segmenter_save(const struct segmenter *s, struct buf *out);
+/* Checks what it reads: ERR_CORRUPT. */
+int segmenter_load(struct segmenter *s, struct cursor *in, struct errmsg *err);
+
+#endif
