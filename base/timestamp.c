@@ -53,16 +53,34 @@ void timestamp_to_civil(int64_t us, struct civil *ret)
     ret->microsecond = (int)(rest % US_PER_SECOND);
 }
 
+static time_t make_local(const struct civil *c, int dst, struct tm *ret)
+{
+    *ret = (struct tm){.tm_year = c->year - 1900,
+                       .tm_mon = c->month - 1,
+                       .tm_mday = c->day,
+                       .tm_hour = c->hour,
+                       .tm_min = c->minute,
+                       .tm_sec = c->second,
+                       .tm_isdst = dst};
+    return mktime(ret);
+}
+
+/*
+ * Left alone, mktime answers for an hour that comes twice or never by what it was asked before. An
+ * answer whose minutes and hour are not those that were asked for lies in a gap; one that is an hour
+ * after the same civil time is the second of two.
+ */
 int64_t timestamp_from_civil_local(const struct civil *c)
 {
-    struct tm tm = {.tm_year = c->year - 1900,
-                    .tm_mon = c->month - 1,
-                    .tm_mday = c->day,
-                    .tm_hour = c->hour,
-                    .tm_min = c->minute,
-                    .tm_sec = c->second,
-                    .tm_isdst = -1};
-    return (int64_t)mktime(&tm) * US_PER_SECOND + c->microsecond;
+    struct tm tm, other;
+    time_t t = make_local(c, -1, &tm);
+    time_t hour_before = t - 3600;
+    if (tm.tm_hour != c->hour && c->hour >= 0 && c->hour < 24 && c->minute >= 0 && c->minute < 60)
+        t = make_local(c, 0, &tm);
+    else if (localtime_r(&hour_before, &other) && other.tm_hour == tm.tm_hour &&
+             other.tm_min == tm.tm_min)
+        t = hour_before;
+    return (int64_t)t * US_PER_SECOND + c->microsecond;
 }
 
 void timestamp_to_civil_local(int64_t us, struct civil *ret)

@@ -30,7 +30,8 @@ int timestamp_parse(const char *s, size_t n, int64_t *ret_us, bool *ret_zoned);
 int64_t timestamp_from_civil(const struct civil *c);
 void timestamp_to_civil(int64_t us, struct civil *ret);
 
-/* The same in the process's local zone (TZ). In a gap or overlap of DST the C library decides. */
+/* The same in the process's local zone (TZ). Of an hour that comes twice it is the first; one that DST
+ * skips is read in standard time, so it lies an hour later. */
 int64_t timestamp_from_civil_local(const struct civil *c);
 void timestamp_to_civil_local(int64_t us, struct civil *ret);
 
