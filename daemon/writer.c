@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Happy path: take up to BATCH_JOBS queued jobs, begin, apply each, commit, post them back. Between
+ * batches: consolidate a little when the queue is empty, checkpoint when the WAL has grown.
+ * Failure: see writer.h. Sizes: a queue of at most QUEUE_BYTES plus what the loop itself posts.
+ */
+#include "daemon/writer.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stddef.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+
+#define BATCH_JOBS 256
+#define BATCH_BYTES (8u << 20) /* bounds the time of a commit, and so an acknowledgement's delay */
+#define QUEUE_BYTES (16u << 20)
+#define CHECKPOINT_BYTES (16u << 20) /* of jobs since the last one: keeps the WAL near this size */
+#define IDLE_MS 1000
+
+static void deliver_done(struct message *message)
+{
+    struct write_job *job = container_of(message, struct write_job, message);
+    job->done(job);
+}
+
+static void settle(struct writer *w, struct write_job *job, int status)
+{
+    job->status = status;
+    job->message.deliver = deliver_done;
+    atomic_fetch_add(&w->counters.jobs, 1);
+    mailbox_post(w->mailbox, &job->message);
+}
+
+static int apply_all(struct writer *w, struct write_job *list, struct errmsg *err)
+{
+    int rc = store_begin(w->store, err);
+    if (rc != 0)
+        return rc;
+    for (struct write_job *job = list; job && rc == 0; job = job->next)
+        rc = job->apply(job, w->store, err);
+    if (rc == 0)
+        rc = store_commit(w->store, err);
+    if (rc != 0) {
+        store_rollback(w->store);
+        atomic_fetch_add(&w->counters.failed_commits, 1);
+    } else {
+        atomic_fetch_add(&w->counters.commits, 1);
+    }
+    return rc;
+}
+
+static void lay_aside(struct writer *w, struct write_job *job)
+{
+    job->next = NULL;
+    *w->aside_last = job;
+    w->aside_last = &job->next;
+    atomic_fetch_add(&w->counters.laid_aside, 1);
+}
+
+static void run_singly(struct writer *w, struct write_job *list)
+{
+    while (list) {
+        struct write_job *job = list;
+        list = job->next;
+        job->next = NULL;
+        int rc = apply_all(w, job, &job->err);
+        if (rc != 0 && job->keep && (rc == ERR_FULL || rc == ERR_IO || rc == ERR_NOMEM)) {
+            log_warn("memory: a moment waits to be written: %s", job->err.text);
+            lay_aside(w, job);
+        } else {
+            settle(w, job, rc);
+        }
+    }
+}
+
+static void run_batch(struct writer *w, struct write_job *list)
+{
+    struct errmsg err = {""};
+    int64_t start = clock_mono(clock_system());
+    int rc = apply_all(w, list, &err);
+    int64_t took = clock_mono(clock_system()) - start;
+    if ((unsigned long long)took > atomic_load(&w->counters.commit_us_max))
+        atomic_store(&w->counters.commit_us_max, (unsigned long long)took);
+    if (rc != 0) {
+        run_singly(w, list);
+        return;
+    }
+    while (list) {
+        struct write_job *job = list;
+        list = job->next;
+        settle(w, job, 0);
+    }
+}
+
+static void retry_aside(struct writer *w)
+{
+    struct write_job *list = w->aside;
+    if (!list)
+        return;
+    w->aside = NULL;
+    w->aside_last = &w->aside;
+    atomic_store(&w->counters.laid_aside, 0);
+    run_singly(w, list);
+}
+
+/* Cuts a batch off the queue; the lock is held. *ret_bytes: what it holds. */
+static struct write_job *take_batch(struct writer *w, size_t *ret_bytes)
+{
+    struct write_job *list = w->first;
+    struct write_job **end = &w->first;
+    size_t bytes = 0;
+    unsigned count = 0;
+    while (*end && count < BATCH_JOBS && bytes < BATCH_BYTES) {
+        bytes += (*end)->size;
+        end = &(*end)->next;
+        count++;
+    }
+    if (count == 0) {
+        *ret_bytes = 0;
+        return NULL;
+    }
+    w->first = *end;
+    if (!w->first)
+        w->last = &w->first;
+    *end = NULL;
+    w->queued_bytes -= bytes;
+    atomic_store(&w->counters.queued_bytes, w->queued_bytes);
+    atomic_fetch_sub(&w->counters.queued_jobs, count);
+    pthread_cond_broadcast(&w->room);
+    *ret_bytes = bytes;
+    return list;
+}
+
+static void wait_for_work(struct writer *w, bool idle_soon)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    long ms = idle_soon ? 20 : IDLE_MS;
+    until.tv_nsec += ms % 1000 * 1000000L;
+    until.tv_sec += ms / 1000 + until.tv_nsec / 1000000000L;
+    until.tv_nsec %= 1000000000L;
+    int rc = 0;
+    while (!w->first && !w->stopping && rc != ETIMEDOUT)
+        rc = pthread_cond_timedwait(&w->wake, &w->lock, &until);
+}
+
+static void checkpoint(struct writer *w, bool truncate)
+{
+    struct errmsg err = {""};
+    if (store_checkpoint(w->store, truncate, &err) < 0)
+        log_warn("memory: checkpoint: %s", err.text);
+    atomic_fetch_add(&w->counters.checkpoints, 1);
+}
+
+static void *thread_main(void *arg)
+{
+    struct writer *w = arg;
+    size_t since_checkpoint = 0;
+    bool more_to_consolidate = true;
+    pthread_mutex_lock(&w->lock);
+    for (;;) {
+        if (!w->first && !w->stopping)
+            wait_for_work(w, more_to_consolidate);
+        size_t bytes;
+        struct write_job *list = take_batch(w, &bytes);
+        bool stopping = w->stopping;
+        pthread_mutex_unlock(&w->lock);
+        if (list) {
+            run_batch(w, list);
+            since_checkpoint += bytes;
+            more_to_consolidate = true;
+        } else if (!stopping) {
+            struct errmsg err = {""};
+            int rc = store_consolidate(w->store, &err);
+            if (rc < 0)
+                log_warn("memory: episodes: %s", err.text);
+            more_to_consolidate = rc == STORE_MORE;
+        }
+        retry_aside(w);
+        if (since_checkpoint > CHECKPOINT_BYTES || (!list && since_checkpoint > 0 && !stopping)) {
+            checkpoint(w, since_checkpoint > CHECKPOINT_BYTES);
+            since_checkpoint = 0;
+        }
+        pthread_mutex_lock(&w->lock);
+        if (stopping && !w->first)
+            break;
+    }
+    pthread_mutex_unlock(&w->lock);
+    while (w->aside) { /* no room until the end: their records stay in the journal */
+        struct write_job *job = w->aside;
+        w->aside = job->next;
+        settle(w, job, ERR_FULL);
+    }
+    checkpoint(w, true);
+    return NULL;
+}
+
+int writer_init(struct writer *w, struct store *store, struct mailbox *mailbox)
+{
+    *w = (struct writer){.store = store, .mailbox = mailbox};
+    w->last = &w->first;
+    w->aside_last = &w->aside;
+    if (pthread_mutex_init(&w->lock, NULL) != 0 || pthread_cond_init(&w->wake, NULL) != 0 ||
+        pthread_cond_init(&w->room, NULL) != 0)
+        return ERR_NOMEM;
+    sigset_t all, old;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    int rc = pthread_create(&w->thread, NULL, thread_main, w) == 0 ? 0 : ERR_NOMEM;
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    if (rc == 0) {
+        w->started = true;
+        pthread_setname_np(w->thread, "writer");
+    }
+    return rc;
+}
+
+void writer_post(struct writer *w, struct write_job *job, bool may_wait)
+{
+    job->next = NULL;
+    job->err.text[0] = '\0';
+    pthread_mutex_lock(&w->lock);
+    while (may_wait && w->queued_bytes > QUEUE_BYTES)
+        pthread_cond_wait(&w->room, &w->lock);
+    *w->last = job;
+    w->last = &job->next;
+    w->queued_bytes += job->size;
+    atomic_store(&w->counters.queued_bytes, w->queued_bytes);
+    atomic_fetch_add(&w->counters.queued_jobs, 1);
+    pthread_cond_signal(&w->wake);
+    pthread_mutex_unlock(&w->lock);
+}
+
+void writer_stop(struct writer *w)
+{
+    if (!w->started)
+        return;
+    pthread_mutex_lock(&w->lock);
+    w->stopping = true;
+    pthread_cond_broadcast(&w->wake);
+    pthread_mutex_unlock(&w->lock);
+    pthread_join(w->thread, NULL);
+    pthread_cond_destroy(&w->wake);
+    pthread_cond_destroy(&w->room);
+    pthread_mutex_destroy(&w->lock);
+    w->started = false;
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The one thread that owns the one writing SQLite connection: it takes jobs in order, commits many of
+ * them together, and makes every checkpoint.
+ *
+ * A transaction that fails is rolled back and its jobs are tried again one by one, so that each gets
+ * its own verdict and none pays for another. A job that must not be lost (`keep`) and fails for want
+ * of room is laid aside and tried again after the next success, at least once a second.
+ */
+#ifndef VARVE_DAEMON_WRITER_H
+#define VARVE_DAEMON_WRITER_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "base/error.h"
+#include "daemon/mailbox.h"
+#include "memory/store.h"
+
+struct write_job {
+    struct message message;
+    struct write_job *next;
+    /* On the writer thread, inside a transaction; may run again after a rollback. */
+    int (*apply)(struct write_job *, struct store *, struct errmsg *);
+    /* On the loop, when `status` is settled: 0 means durable. */
+    void (*done)(struct write_job *);
+    size_t size; /* bytes it holds, for the queue's bound */
+    bool keep;
+    int status;
+    struct errmsg err;
+};
+
+struct writer_counters {
+    atomic_ullong commits, jobs, checkpoints, failed_commits;
+    atomic_ullong queued_jobs, queued_bytes;
+    atomic_ullong laid_aside; /* `keep` jobs waiting for room */
+    atomic_ullong commit_us_max;
+};
+
+struct writer {
+    struct store *store;
+    struct mailbox *mailbox;
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t wake, room;
+    struct write_job *first, **last;
+    size_t queued_bytes;
+    bool started, stopping;
+    struct write_job *aside, **aside_last; /* writer thread only */
+    struct writer_counters counters;
+};
+
+/* Takes over `store`: from now on only the writer's thread touches it. */
+int writer_init(struct writer *w, struct store *store, struct mailbox *mailbox);
+/* Any thread but the writer's. A pool thread waits while the queue is over its bound; the loop, which
+ * must not wait, passes `may_wait` false. */
+void writer_post(struct writer *w, struct write_job *job, bool may_wait);
+/* Commits all that is queued, checkpoints, joins. The store stays open for its owner to close. */
+void writer_stop(struct writer *w);
+
+#endif
