@@ -49,6 +49,7 @@ struct record {
     struct slice text;            /* text streams: valid UTF-8, no NUL; else size 0 */
     const struct sample *samples; /* sensor streams; else NULL */
     uint32_t sample_count;
+    uint64_t tag; /* the submitter's own mark, carried along untouched and never stored */
 };
 
 /* What of a moment was unusual: a run of records, worded for people. */

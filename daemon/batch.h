@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A batch: records of one stream on their way from a client or source through the journal and the
+ * model. It owns their memory until the last of them lies in a stored moment.
+ */
+#ifndef VARVE_DAEMON_BATCH_H
+#define VARVE_DAEMON_BATCH_H
+
+#include "base/arena.h"
+#include "base/record.h"
+#include "daemon/writer.h"
+
+struct live_stream;
+
+struct batch {
+    struct batch *next;
+    struct live_stream *stream;
+    struct arena arena; /* the records and all they point to */
+    struct record *records;
+    uint32_t count, capacity;
+    size_t bytes; /* payload */
+
+    /*
+     * What the submitter wants to hear, on the loop, once: status 0 means durable, and `acked` is the
+     * highest seq up to which everything received is durable. NULL when nobody waits.
+     */
+    void (*acked_cb)(struct batch *, int status, uint64_t acked, const struct errmsg *err);
+    void *owner;      /* the submitter's */
+    uint64_t charge;  /* bytes of the submitter's credit that come back with the acknowledgement */
+
+    /* Where the source stands behind this batch; committed with it. Empty: none. */
+    char cursor_key[192];
+    struct slice cursor; /* in the arena */
+
+    uint16_t channels; /* sensor: how many of the stream's channels are known by now */
+
+    /* Filled in on admission. */
+    bool recovered;       /* lies in the journal already */
+    uint32_t stored_before; /* recovered: how many of its records a moment holds already */
+    uint64_t high;        /* the stream's highest seq after this batch */
+    uint32_t remaining;   /* records that lie in no stored moment yet */
+    int64_t pending_id;   /* in the journal */
+    struct buf block;     /* what the journal keeps of it */
+    struct store_stream snapshot; /* the stream's counters after this batch */
+    uint16_t channels_from;       /* channels that must be written with it */
+    struct write_job job;
+};
+
+/* NULL when memory is out. */
+struct batch *batch_new(struct live_stream *stream);
+void batch_free(struct batch *b);
+/*
+ * A slot for one more record, zeroed; NULL when memory is out. Slots move when the array grows: keep
+ * no pointer to an earlier one.
+ */
+struct record *batch_add(struct batch *b);
+/* Copies r and all it points to. 0 or ERR_NOMEM. */
+int batch_copy_record(struct batch *b, const struct record *r);
+
+#endif
