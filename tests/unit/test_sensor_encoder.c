@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The sensor model: its surprise is calibrated on stationary data of many shapes, its state survives a
+ * save, damaged states and wild values break nothing, and it allocates nothing once warm.
+ */
+#include <check.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "model/sensor_encoder.h"
+
+static uint64_t rng;
+
+static double uniform(void)
+{
+    rng ^= rng << 13;
+    rng ^= rng >> 7;
+    rng ^= rng << 17;
+    return ((double)(rng >> 11) + 0.5) / 9007199254740992.0;
+}
+
+static double gauss(void)
+{
+    return sqrt(-2 * log(uniform())) * cos(2 * M_PI * uniform());
+}
+
+static struct encoder *fresh(void)
+{
+    struct encoder *e;
+    ck_assert_int_eq(sensor_encoder_new(&e), 0);
+    return e;
+}
+
+static struct observation feed(struct encoder *e, uint64_t seq, int64_t step, double value)
+{
+    struct sample sample = {.channel = 0, .value = value};
+    struct record r = {.seq = seq,
+                       .time = 1700000000LL * US_PER_SECOND + (int64_t)seq * step,
+                       .samples = &sample,
+                       .sample_count = 1};
+    struct observation o;
+    ck_assert_int_eq(encoder_observe(e, &r, &o), 0);
+    ck_assert(isfinite(o.bits) && o.bits >= 0);
+    ck_assert(isfinite(o.score) && o.score >= 0 && o.score <= 1);
+    ck_assert_ptr_nonnull(o.latent);
+    ck_assert_ptr_nonnull(o.why);
+    return o;
+}
+
+static void free_both(struct encoder *a, struct encoder *b)
+{
+    a->ops->free(a);
+    if (b)
+        b->ops->free(b);
+}
+
+/* ---- calibration ---- */
+
+static double state_ar;
+
+static double make_gauss(int i) { return 20 + 3 * gauss(); }
+static double make_uniform(int i) { return uniform(); }
+static double make_laplace(int i)
+{
+    double u = uniform() - 0.5;
+    return -copysign(log(1 - 2 * fabs(u)), u);
+}
+static double make_student3(int i)
+{
+    double a = gauss(), b = gauss(), c = gauss(), d = gauss();
+    return a / sqrt((b * b + c * c + d * d) / 3);
+}
+static double make_ar(int i)
+{
+    state_ar = 0.9 * state_ar + gauss();
+    return 100 + state_ar;
+}
+static double make_season(int i) { return 10 * sin(2 * M_PI * i / 288) + gauss(); }
+static double make_counts(int i)
+{
+    double limit = exp(-4), product = uniform();
+    int n = 0;
+    for (; product > limit; n++)
+        product *= uniform();
+    return n;
+}
+
+static const struct {
+    const char *name;
+    double (*make)(int i);
+    double least; /* P(bits >= b) is at least this share of 2^-b; bounded and discrete data fall
+                     below: their outermost values carry mass */
+} shapes[] = {
+    {"gaussian", make_gauss, 0.5}, {"uniform", make_uniform, 0.2},
+    {"laplace", make_laplace, 0.5}, {"student-t3", make_student3, 0.5},
+    {"AR(1)", make_ar, 0.5},        {"seasonal", make_season, 0.5},
+    {"poisson", make_counts, 0.1},
+};
+
+START_TEST(surprise_is_calibrated)
+{
+    /* 60,000 samples leave 60 beyond 10 bits: 2 sigma are 26 %. Twice and half are the tolerance. */
+    enum { N = 60000, WARM = 4000 };
+    struct encoder *e = fresh();
+    int over[11] = {0};
+    rng = 88172645463325252ULL;
+    state_ar = 0;
+    for (int i = 0; i < N + WARM; i++) {
+        struct observation o = feed(e, (uint64_t)i + 1, 300 * US_PER_SECOND, shapes[_i].make(i));
+        for (int b = 1; b <= 10 && i >= WARM; b++)
+            over[b] += o.bits >= b;
+    }
+    printf("%-10s", shapes[_i].name);
+    for (int b = 1; b <= 10; b++)
+        printf(" %5.2f", over[b] / (double)N * exp2(b));
+    printf("\n");
+    for (int b = 1; b <= 10; b++) {
+        double share = over[b] / (double)N * exp2(b);
+        ck_assert_msg(share < 2 && share > shapes[_i].least, "%s: P(bits >= %d) is %.2f * 2^-%d",
+                      shapes[_i].name, b, share, b);
+    }
+    free_both(e, NULL);
+}
+END_TEST
+
+/* ---- state ---- */
+
+static double mixed(int i)
+{
+    return 50 + 10 * sin(2 * M_PI * i / 48) + gauss() + (i > 700 ? 30 : 0);
+}
+
+START_TEST(save_and_load_go_on_alike)
+{
+    struct encoder *a = fresh(), *b = fresh();
+    struct buf saved = {0}, again = {0};
+    struct errmsg err;
+    rng = 7;
+    ck_assert_int_eq(a->ops->channel(a, 0, "temp"), 0);
+    for (int i = 0; i < 900; i++)
+        feed(a, (uint64_t)i + 1, US_PER_MINUTE, mixed(i));
+    ck_assert_int_eq(a->ops->save(a, &saved), 0);
+    ck_assert_msg(b->ops->load(b, saved.data, saved.size, &err) == 0, "%s", err.text);
+    ck_assert_int_eq(b->ops->save(b, &again), 0);
+    ck_assert_uint_eq(saved.size, again.size);
+    ck_assert_mem_eq(saved.data, again.data, saved.size);
+    for (int i = 900; i < 1500; i++) {
+        double value = mixed(i);
+        struct observation x = feed(a, (uint64_t)i + 1, US_PER_MINUTE, value);
+        struct observation y = feed(b, (uint64_t)i + 1, US_PER_MINUTE, value);
+        ck_assert(x.bits == y.bits && x.score == y.score);
+        ck_assert_mem_eq(x.latent, y.latent, sizeof(float) * LATENT_DIM);
+        ck_assert_str_eq(x.why, y.why);
+    }
+    buf_deinit(&saved);
+    buf_deinit(&again);
+    free_both(a, b);
+}
+END_TEST
+
+START_TEST(damaged_state_is_refused_or_harmless)
+{
+    struct encoder *a = fresh(), *b = fresh();
+    struct buf saved = {0};
+    rng = 11;
+    for (int i = 0; i < 300; i++)
+        feed(a, (uint64_t)i + 1, US_PER_MINUTE, mixed(i));
+    ck_assert_int_eq(a->ops->save(a, &saved), 0);
+    for (size_t cut = 0; cut < saved.size; cut += 37)
+        ck_assert_int_lt(b->ops->load(b, saved.data, cut, NULL), 0);
+    for (int turn = 0; turn < 3000; turn++) {
+        size_t at = (size_t)(uniform() * (double)saved.size);
+        char keep = saved.data[at];
+        saved.data[at] = (char)(uniform() * 256);
+        if (b->ops->load(b, saved.data, saved.size, NULL) == 0)
+            for (int i = 0; i < 5; i++)
+                feed(b, (uint64_t)i + 301, US_PER_MINUTE, mixed(i));
+        saved.data[at] = keep;
+    }
+    for (size_t i = 0; i < saved.size; i++)
+        saved.data[i] = (char)(uniform() * 256);
+    ck_assert_int_lt(b->ops->load(b, saved.data, saved.size, NULL), 0);
+    buf_deinit(&saved);
+    free_both(a, b);
+}
+END_TEST
+
+START_TEST(wild_values_stay_finite)
+{
+    static const double wild[] = {0,     -0.0,   1e308, -1e308, 5e-324, 1e-310,
+                                  1,     1e300,  3,     1e-300, -1,     1.7976931348623157e308};
+    struct encoder *e = fresh();
+    rng = 3;
+    for (int i = 0; i < 5000; i++) {
+        double value = i % 7 == 3 ? wild[(int)(uniform() * 12)] : i < 2500 ? gauss() : wild[i % 12];
+        feed(e, (uint64_t)i + 1, i % 100 ? US_PER_SECOND : -US_PER_DAY, value);
+        double mid, low, high;
+        int r = sensor_encoder_forecast(e, 0, (int64_t)(uniform() * 1e15), &mid, &low, &high);
+        ck_assert_int_eq(r, i ? 0 : ERR_NOTFOUND);
+        ck_assert(!i || (isfinite(mid) && isfinite(low) && isfinite(high) && low <= high));
+    }
+    struct sample bad[] = {{0, NAN}, {0, INFINITY}, {65535, 1}};
+    struct record r = {.seq = 9, .time = INT64_MIN, .samples = bad, .sample_count = 3};
+    struct observation o;
+    ck_assert_int_eq(encoder_observe(e, &r, &o), 0);
+    ck_assert(o.bits == 0 && o.score == 0);
+    free_both(e, NULL);
+}
+END_TEST
+
+START_TEST(nothing_is_allocated_once_warm)
+{
+    struct encoder *e = fresh();
+    rng = 5;
+    for (int i = 0; i < 10; i++)
+        feed(e, (uint64_t)i + 1, US_PER_SECOND, gauss());
+    uint64_t before = mem_thread_allocations();
+    for (int i = 10; i < 5000; i++)
+        feed(e, (uint64_t)i + 1, US_PER_SECOND, gauss());
+    ck_assert_uint_eq(mem_thread_allocations(), before);
+    free_both(e, NULL);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("sensor_encoder");
+    TCase *calibration = tcase_create("calibration"), *rest = tcase_create("state");
+    tcase_set_timeout(calibration, 60);
+    tcase_set_timeout(rest, 60);
+    tcase_add_loop_test(calibration, surprise_is_calibrated, 0,
+                        (int)(sizeof(shapes) / sizeof(*shapes)));
+    tcase_add_test(rest, save_and_load_go_on_alike);
+    tcase_add_test(rest, damaged_state_is_refused_or_harmless);
+    tcase_add_test(rest, wild_values_stay_finite);
+    tcase_add_test(rest, nothing_is_allocated_once_warm);
+    suite_add_tcase(suite, calibration);
+    suite_add_tcase(suite, rest);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}
