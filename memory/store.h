@@ -73,7 +73,10 @@ int store_channels(struct store *s, int64_t stream,
 int store_pending_put(struct store *s, int64_t stream, uint64_t seq_first, uint64_t seq_last,
                       uint32_t count, struct slice block, int64_t *ret_id, struct errmsg *err);
 int store_pending_delete(struct store *s, int64_t id, struct errmsg *err);
-/* After a crash: every batch, oldest first. */
+/*
+ * After a crash: every batch, oldest first. `block` holds only those of its records that lie in no
+ * moment yet; a batch that has none left is not reported but deleted.
+ */
 int store_pending(struct store *s,
                   int (*each)(void *arg, int64_t id, int64_t stream, struct slice block), void *arg,
                   struct errmsg *err);
@@ -81,6 +84,7 @@ int store_pending(struct store *s,
 /*
  * A closed moment with its evidence and index. `block` is evidence_encode of its records, `words`
  * what words_index made of them (memory/evidence.h, memory/words.h): both are computed off the writer.
+ * The hash, sizes and counts kept with the moment are the block's own.
  */
 struct store_words;
 int store_moment_put(struct store *s, int64_t stream, const struct moment *m, struct slice block,
@@ -91,9 +95,22 @@ int store_state_put(struct store *s, const char *key, struct slice value, struct
 /* ERR_NOTFOUND when there is none. The value is appended to `out`. */
 int store_state_get(struct store *s, const char *key, struct buf *out, struct errmsg *err);
 
+/* Keeps a moment (of any stratum) for ever, or no longer. ERR_NOTFOUND. */
+int store_pin(struct store *s, int64_t id, bool pinned, struct errmsg *err);
+/* Counts a judgement: this memory helped, or did not. ERR_NOTFOUND. */
+int store_feedback(struct store *s, int64_t id, bool helped, struct errmsg *err);
+
+/* The live word counters (memory/words.h), for readers in this process; the store's until it closes. */
+struct words_df;
+const struct words_df *store_df(const struct store *s);
+
 /*
  * Groups moments into episodes and fills hours and days that changed since the last call, a bounded
- * amount of work a call. Returns 0 when nothing is left to do, STORE_MORE when there is.
+ * amount of work a call. Returns 0 when nothing is left to do for now, STORE_MORE when there is.
+ * Outside a transaction it makes one of its own.
+ *
+ * A span that took long to consolidate is let rest before its next turn, so that a busy hour costs at
+ * most a few per cent of a core.
  */
 #define STORE_MORE 1
 int store_consolidate(struct store *s, struct errmsg *err);

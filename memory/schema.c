@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Few indexes on purpose: every one is paid for at ingest. Children are found through moment_time
+ * (they lie inside their parent's span), so there is no index on parent. Gists and evidence have
+ * tables of their own so that scans over moments touch small rows.
+ */
+#include "memory/schema.h"
+
+#include <stddef.h>
+
+const char schema_v1[] =
+    "CREATE TABLE meta(\n"
+    "  key TEXT PRIMARY KEY,\n"
+    "  value ANY NOT NULL\n"
+    ") STRICT, WITHOUT ROWID;\n"
+
+    "CREATE TABLE state(\n"
+    "  key TEXT PRIMARY KEY,\n"
+    "  value BLOB NOT NULL\n"
+    ") STRICT;\n"
+
+    "CREATE TABLE stream(\n"
+    "  id INTEGER PRIMARY KEY,\n"
+    "  name TEXT NOT NULL UNIQUE,\n"
+    "  kind INTEGER NOT NULL,\n"
+    "  source TEXT NOT NULL,\n"
+    "  created INTEGER NOT NULL,\n"
+    "  next_seq INTEGER NOT NULL DEFAULT 1,\n"
+    "  records INTEGER NOT NULL DEFAULT 0,\n"
+    "  bytes INTEGER NOT NULL DEFAULT 0,\n"
+    "  late INTEGER NOT NULL DEFAULT 0,\n"
+    "  gaps INTEGER NOT NULL DEFAULT 0,\n"
+    "  dropped INTEGER NOT NULL DEFAULT 0,\n"
+    "  redacted INTEGER NOT NULL DEFAULT 0,\n"
+    "  first_time INTEGER,\n"
+    "  last_time INTEGER,\n"
+    "  span_max INTEGER NOT NULL DEFAULT 0\n"
+    ") STRICT;\n"
+
+    "CREATE TABLE stratum(\n"
+    "  stratum INTEGER PRIMARY KEY,\n"
+    "  moments INTEGER NOT NULL DEFAULT 0,\n"
+    "  span_max INTEGER NOT NULL DEFAULT 0\n"
+    ") STRICT;\n"
+    "INSERT INTO stratum(stratum) VALUES(0), (1), (2), (3);\n"
+
+    "CREATE TABLE channel(\n"
+    "  stream INTEGER NOT NULL REFERENCES stream(id),\n"
+    "  idx INTEGER NOT NULL,\n"
+    "  name TEXT NOT NULL,\n"
+    "  PRIMARY KEY(stream, idx)\n"
+    ") STRICT, WITHOUT ROWID;\n"
+
+    "CREATE TABLE pending(\n"
+    "  id INTEGER PRIMARY KEY,\n"
+    "  stream INTEGER NOT NULL REFERENCES stream(id),\n"
+    "  seq_first INTEGER NOT NULL,\n"
+    "  seq_last INTEGER NOT NULL,\n"
+    "  records INTEGER NOT NULL,\n"
+    "  block BLOB NOT NULL\n"
+    ") STRICT;\n"
+
+    "CREATE TABLE moment(\n"
+    "  id INTEGER PRIMARY KEY AUTOINCREMENT,\n"
+    "  stratum INTEGER NOT NULL,\n"
+    "  stream INTEGER REFERENCES stream(id),\n"
+    "  parent INTEGER REFERENCES moment(id),\n"
+    "  t_start INTEGER NOT NULL,\n"
+    "  t_end INTEGER NOT NULL,\n"
+    "  records INTEGER NOT NULL,\n"
+    "  raw_bytes INTEGER NOT NULL,\n"
+    "  seq_first INTEGER,\n"
+    "  seq_last INTEGER,\n"
+    "  bits REAL NOT NULL,\n"
+    "  bits_max REAL NOT NULL,\n"
+    "  z REAL NOT NULL,\n"
+    "  path INTEGER NOT NULL DEFAULT 0,\n"
+    "  code INTEGER NOT NULL DEFAULT 0,\n"
+    "  confidence REAL NOT NULL DEFAULT 0,\n"
+    "  tau REAL NOT NULL DEFAULT 0,\n"
+    "  model INTEGER NOT NULL,\n"
+    "  flags INTEGER NOT NULL DEFAULT 0,\n"
+    "  ended INTEGER NOT NULL DEFAULT 0,\n"
+    "  created INTEGER NOT NULL,\n"
+    "  pinned INTEGER NOT NULL DEFAULT 0,\n"
+    "  uses INTEGER NOT NULL DEFAULT 0,\n"
+    "  helped INTEGER NOT NULL DEFAULT 0,\n"
+    "  hash BLOB NOT NULL,\n"
+    "  title TEXT NOT NULL\n"
+    ") STRICT;\n"
+    "CREATE INDEX moment_time ON moment(stratum, t_start);\n"
+    "CREATE INDEX moment_stream ON moment(stream, t_start) WHERE stream IS NOT NULL;\n"
+    "CREATE INDEX moment_seq ON moment(stream, seq_last, seq_first) WHERE stream IS NOT NULL;\n"
+
+    "CREATE TABLE gist(\n"
+    "  moment INTEGER PRIMARY KEY REFERENCES moment(id),\n"
+    "  text TEXT NOT NULL\n"
+    ") STRICT;\n"
+
+    "CREATE TABLE evidence(\n"
+    "  moment INTEGER PRIMARY KEY REFERENCES moment(id),\n"
+    "  block BLOB NOT NULL\n"
+    ") STRICT;\n"
+
+    "CREATE TABLE latent(\n"
+    "  moment INTEGER PRIMARY KEY REFERENCES moment(id),\n"
+    "  model INTEGER NOT NULL,\n"
+    "  scale REAL NOT NULL,\n"
+    "  vec BLOB NOT NULL\n"
+    ") STRICT;\n"
+
+    "CREATE TABLE unusual(\n"
+    "  moment INTEGER NOT NULL REFERENCES moment(id),\n"
+    "  n INTEGER NOT NULL,\n"
+    "  stream INTEGER NOT NULL REFERENCES stream(id),\n"
+    "  t_start INTEGER NOT NULL,\n"
+    "  t_end INTEGER NOT NULL,\n"
+    "  first INTEGER NOT NULL,\n"
+    "  last INTEGER NOT NULL,\n"
+    "  bits REAL NOT NULL,\n"
+    "  z REAL NOT NULL,\n"
+    "  score REAL NOT NULL,\n"
+    "  why TEXT NOT NULL,\n"
+    "  PRIMARY KEY(moment, n)\n"
+    ") STRICT, WITHOUT ROWID;\n"
+    "CREATE INDEX unusual_rank ON unusual(score, bits);\n"
+    "CREATE INDEX unusual_time ON unusual(t_start);\n"
+
+    "CREATE TABLE entity(\n"
+    "  id INTEGER PRIMARY KEY,\n"
+    "  kind TEXT NOT NULL,\n"
+    "  name TEXT NOT NULL,\n"
+    "  first INTEGER NOT NULL,\n"
+    "  last INTEGER NOT NULL,\n"
+    "  count INTEGER NOT NULL,\n"
+    "  UNIQUE(name, kind)\n"
+    ") STRICT;\n"
+
+    "CREATE TABLE entity_moment(\n"
+    "  entity INTEGER NOT NULL REFERENCES entity(id),\n"
+    "  moment INTEGER NOT NULL REFERENCES moment(id),\n"
+    "  count INTEGER NOT NULL,\n"
+    "  PRIMARY KEY(entity, moment)\n"
+    ") STRICT, WITHOUT ROWID;\n"
+    "CREATE INDEX entity_by_moment ON entity_moment(moment);\n"
+
+    "CREATE TABLE part(\n"
+    "  moment INTEGER NOT NULL REFERENCES moment(id),\n"
+    "  stream INTEGER NOT NULL REFERENCES stream(id),\n"
+    "  moments INTEGER NOT NULL,\n"
+    "  records INTEGER NOT NULL,\n"
+    "  bytes INTEGER NOT NULL,\n"
+    "  unusual INTEGER NOT NULL,\n"
+    "  usual INTEGER NOT NULL,\n"
+    "  usual_bits REAL NOT NULL,\n"
+    "  peak INTEGER NOT NULL,\n"
+    "  peak_z REAL NOT NULL,\n"
+    "  PRIMARY KEY(moment, stream)\n"
+    ") STRICT, WITHOUT ROWID;\n"
+
+    "CREATE TABLE dirty(\n"
+    "  stratum INTEGER NOT NULL,\n"
+    "  unit INTEGER NOT NULL,\n"
+    "  t INTEGER NOT NULL,\n"
+    "  PRIMARY KEY(stratum, unit)\n"
+    ") STRICT, WITHOUT ROWID;\n"
+
+    "CREATE TABLE df(\n"
+    "  chunk INTEGER PRIMARY KEY,\n"
+    "  data BLOB NOT NULL\n"
+    ") STRICT;\n"
+
+    "CREATE VIRTUAL TABLE words USING fts5(\n"
+    "  text, content='', detail=none, tokenize=\"ascii tokenchars '._-'\"\n"
+    ");\n"
+
+    "CREATE VIEW timeline AS\n"
+    "  SELECT m.id, m.stratum, s.name AS stream,\n"
+    "    strftime('%Y-%m-%dT%H:%M:%fZ', m.t_start / 1000000.0, 'unixepoch') AS start,\n"
+    "    strftime('%Y-%m-%dT%H:%M:%fZ', m.t_end / 1000000.0, 'unixepoch') AS end,\n"
+    "    m.records, round(m.bits, 2) AS bits, round(m.z, 1) AS z, m.title, g.text AS gist\n"
+    "  FROM moment m LEFT JOIN stream s ON s.id = m.stream LEFT JOIN gist g ON g.moment = m.id\n"
+    "  ORDER BY m.t_start, m.stratum DESC, m.id;\n";
+
+const char *const schema_objects[] = {
+    "meta",        "state",        "stream",        "stratum",          "channel",       "pending",
+    "moment",      "moment_time",  "moment_stream", "moment_seq",       "gist",
+    "evidence",    "latent",       "unusual",       "unusual_rank",     "unusual_time",
+    "entity",      "entity_moment", "entity_by_moment", "part",         "dirty",
+    "df",          "words",        "words_data",    "words_idx",        "words_docsize",
+    "words_config", "timeline",    NULL,
+};
