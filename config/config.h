@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/error.h"
 
 struct config_list {
@@ -43,7 +44,7 @@ struct config_source {
     int64_t restart;            /* exec: shortest wait before the child is started again */
     int64_t interval;           /* host: between two samples */
     int64_t lateness;           /* the stream's bound; that of [streams] where none was written */
-    char *why;                  /* for `varve streams`: "written in FILE:LINE" or "on by default" */
+    char *why;                  /* "written in FILE:LINE" or "on by default" */
 };
 
 struct config {
@@ -65,7 +66,7 @@ struct config {
     } model;
     struct {
         int64_t lateness;
-        int64_t max_open; /* most streams */
+        int64_t max; /* most streams */
     } streams;
     struct {
         bool builtin; /* the list of patterns that comes with the daemon */
@@ -81,25 +82,30 @@ struct config {
     size_t source_count;
 };
 
-/* What the command line said; NULL where it said nothing. Borrowed from argv. */
+struct option;
+
+#define CONFIG_ARGS_MAX 8
+
+/* What the command line said. Text is borrowed from argv. */
 struct config_args {
-    const char *file;   /* --config */
-    const char *state;  /* --state */
-    const char *socket; /* --socket */
-    bool check;         /* --check-config */
-    bool print;         /* --print-config */
+    const char *file; /* --config; NULL: the default file */
+    bool check;       /* --check-config */
     bool help, version;
+    struct {
+        const struct option *option;
+        const char *text;
+    } set[CONFIG_ARGS_MAX]; /* options of the file that were given as flags: --state, --socket */
+    size_t set_count;
 };
 
 /* ERR_INVALID names the word that is wrong (exit status 2). */
 int config_parse_args(int argc, char **argv, struct config_args *ret, struct errmsg *err);
-/* The usage text, from the table. Appends nothing when memory is out (buf_failed says so). */
-struct buf;
+/* The usage text, from the table. */
 void config_usage(struct buf *out);
 
 /*
  * Reads args->file or the default file (which may be missing), then FILE's varved.conf.d/<*>.conf in
- * lexical order, then lays --state and --socket over it, and checks the whole. The message of
+ * lexical order, then lays the command line's options over it, and checks the whole. The message of
  * ERR_PARSE, ERR_RANGE, ERR_INVALID and ERR_LIMIT starts with FILE:LINE:COLUMN; ERR_NOTFOUND and
  * others name the file.
  */

@@ -22,7 +22,7 @@ int config_default_file(char *out, struct errmsg *err);
 /*
  * The folder of memory.db (created 0700 with its parents when missing) into out[CONFIG_PATH_SIZE]:
  * [memory] directory or --state, $STATE_DIRECTORY, $XDG_STATE_HOME/varved, ~/.local/state/varved.
- * ERR_PERM when the folder is another's or others can write to it.
+ * ERR_PERM when the folder is another's, or when others may use it and it holds other things.
  */
 int config_resolve_state(const struct config *c, char *out, struct errmsg *err);
 

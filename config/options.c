@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The table itself, and looking things up in it. About forty rows, so every search is a plain walk.
+ */
+#include "config/options.h"
+
+#include <string.h>
+
+#include "base/log.h"
+#include "base/record.h"
+
+static const struct option_choice source_types[] = {
+    {"file", CONFIG_SOURCE_FILE, NULL},
+    {"exec", CONFIG_SOURCE_EXEC, NULL},
+    {"journal", CONFIG_SOURCE_JOURNAL, NULL},
+    {"host", CONFIG_SOURCE_HOST, NULL},
+    {"media", 0, "media sources come with audio and video, which this version does not have"},
+    {NULL, 0, NULL},
+};
+
+static const struct option_choice stream_kinds[] = {
+    {"text", KIND_TEXT, NULL},
+    {"sensor", KIND_SENSOR, NULL},
+    {"audio", 0, "this version does not have audio"},
+    {"video", 0, "this version does not have video"},
+    {NULL, 0, NULL},
+};
+
+static const struct option_choice log_levels[] = {
+    {"error", LOG_LEVEL_ERROR, NULL},
+    {"warning", LOG_LEVEL_WARN, NULL},
+    {"info", LOG_LEVEL_INFO, NULL},
+    {"debug", LOG_LEVEL_DEBUG, NULL},
+    {NULL, 0, NULL},
+};
+
+static const struct {
+    const char *name, *doc;
+} sections[] = {
+    {"memory", "What may be kept, and where."},
+    {"ipc", "The socket on which clients are served."},
+    {"model", "How much of the machine the model may use, and how it chooses between the cheap "
+              "(latent) and the thorough (discrete) path for what it reads."},
+    {"streams", "What holds for all streams."},
+    {"redact", "What is taken out of a record before anything of it is written or looked at. What "
+               "was taken out is counted in *varve status*."},
+    {"sources", "What is remembered without being asked for."},
+    {"log", "What varved says about itself on standard error."},
+    {"source", "One thing to remember. NAME is free, without blanks. The sources that are on by "
+               "default are called *host*, *journal* and *logs*; a section with one of these names "
+               "changes that source and needs no *type*."},
+};
+
+#define AT(field) offsetof(struct config, field)
+#define IN_SOURCE(field) offsetof(struct config_source, field)
+#define IN_ARGS(field) offsetof(struct config_args, field)
+#define KIB 1024.0
+#define MIB (1024 * KIB)
+#define GIB (1024 * MIB)
+#define TIB (1024 * GIB)
+#define MS 1000.0
+#define SECOND (1000 * MS)
+#define HOUR (3600 * SECOND)
+
+static const struct option options[] = {
+    {.section = "", .key = "config", .flag = "config", .type = OPTION_STRING,
+     .offset = IN_ARGS(file), .argument = "FILE",
+     .doc = "Read FILE and the folder varved.conf.d beside it instead of the default ones."},
+    {.section = "", .key = "check-config", .flag = "check-config", .type = OPTION_BOOL,
+     .offset = IN_ARGS(check),
+     .doc = "Read the configuration, say what is wrong with it, and end."},
+    {.section = "", .key = "help", .flag = "help", .type = OPTION_BOOL, .offset = IN_ARGS(help),
+     .doc = "Print the usage and end."},
+    {.section = "", .key = "version", .flag = "version", .type = OPTION_BOOL,
+     .offset = IN_ARGS(version), .doc = "Print the version and end."},
+
+    {.section = "memory", .key = "directory", .flag = "state", .type = OPTION_PATH,
+     .offset = AT(memory.directory), .initial = "", .argument = "DIR",
+     .doc = "The folder of memory.db. It is created when missing and must belong to the daemon's "
+            "user alone. Without it: /var/lib/varved as a service, else $XDG_STATE_HOME/varved or "
+            "~/.local/state/varved."},
+    {.section = "memory", .key = "budget", .type = OPTION_SIZE, .offset = AT(memory.budget),
+     .min = 16 * MIB, .max = 1024 * TIB, .initial = "2GiB", .live = true,
+     .doc = "Room on disk for everything in the folder: database, write-ahead log and temporary "
+            "files together."},
+    {.section = "memory", .key = "pinned", .type = OPTION_PERCENT, .offset = AT(memory.pinned),
+     .min = 0, .max = 90, .initial = "10%", .live = true,
+     .doc = "The share of the budget that pinned memories may take."},
+
+    {.section = "ipc", .key = "socket", .flag = "socket", .type = OPTION_PATH,
+     .offset = AT(ipc.socket), .initial = "", .argument = "PATH",
+     .doc = "The Unix socket. Without it: /run/varved/varved.sock as a service, else "
+            "$XDG_RUNTIME_DIR/varved/varved.sock or /tmp/varved-UID/varved.sock. A socket that "
+            "systemd hands over is used instead."},
+    {.section = "ipc", .key = "group", .type = OPTION_STRING, .offset = AT(ipc.group),
+     .initial = "", .argument = "GROUP",
+     .doc = "The group whose members may connect besides the daemon's own user and root."},
+    {.section = "ipc", .key = "max_request", .type = OPTION_SIZE, .offset = AT(ipc.max_request),
+     .min = 4 * KIB, .max = 256 * MIB, .initial = "8MiB", .live = true,
+     .doc = "The longest request. A longer one gets an error and its connection is closed."},
+    {.section = "ipc", .key = "max_connections", .type = OPTION_INT,
+     .offset = AT(ipc.max_connections), .min = 1, .max = 65536, .initial = "256", .live = true,
+     .doc = "How many clients may be connected at once."},
+
+    {.section = "model", .key = "threads", .type = OPTION_INT, .offset = AT(model.threads),
+     .min = 1, .max = 64, .initial = "2",
+     .doc = "Threads that do the model's work. One stream is worked on by one thread at a time."},
+    {.section = "model", .key = "queue", .type = OPTION_SIZE, .offset = AT(model.queue),
+     .min = 256 * KIB, .max = 4 * GIB, .initial = "16MiB", .live = true,
+     .doc = "How much may wait for the model. Beyond it, sources that can be read again later "
+            "(files, the journal, clients) are slowed down, and live ones (host, exec) lose their "
+            "oldest waiting records, which is counted and reported."},
+    {.section = "model", .key = "tau", .type = OPTION_REAL, .offset = AT(model.tau), .min = 0,
+     .max = 1, .initial = "0.5", .live = true,
+     .doc = "The router's threshold at rest: a segment whose likeliest code is at least this "
+            "probable takes the latent path."},
+    {.section = "model", .key = "tau_min", .type = OPTION_REAL, .offset = AT(model.tau_min),
+     .min = 0, .max = 1, .initial = "0.3", .live = true,
+     .doc = "How far load may lower the threshold, so that more segments take the cheap path."},
+    {.section = "model", .key = "tau_max", .type = OPTION_REAL, .offset = AT(model.tau_max),
+     .min = 0, .max = 1, .initial = "0.8", .live = true,
+     .doc = "How far an idle machine may raise it."},
+
+    {.section = "streams", .key = "lateness", .type = OPTION_DURATION,
+     .offset = AT(streams.lateness), .min = 0, .max = HOUR, .initial = "5s", .live = true,
+     .doc = "Records that come out of order by up to this much are sorted; later ones are stored "
+            "where they belong and marked late."},
+    {.section = "streams", .key = "max", .type = OPTION_INT, .offset = AT(streams.max), .min = 1,
+     .max = 100000, .initial = "1000", .live = true,
+     .doc = "How many streams there may be in all."},
+
+    {.section = "redact", .key = "default", .type = OPTION_BOOL, .offset = AT(redact.builtin),
+     .initial = "on", .live = true,
+     .doc = "The built-in list: passwords, tokens, keys and Authorization headers."},
+    {.section = "redact", .key = "pattern", .type = OPTION_PATTERNS,
+     .offset = AT(redact.pattern), .initial = "", .live = true, .argument = "REGEX",
+     .doc = "A POSIX extended regular expression; what its first group matches, or all of the match "
+            "where there is no group, is taken out."},
+
+    {.section = "sources", .key = "default", .type = OPTION_BOOL, .offset = AT(sources.on),
+     .initial = "on", .live = true,
+     .doc = "Remember this machine: its metrics, and the journal or, where the journal cannot be "
+            "read, the log files under /var/log. Off: nothing but what is written below and what "
+            "clients send."},
+
+    {.section = "log", .key = "level", .type = OPTION_CHOICE, .offset = AT(log.level),
+     .choices = log_levels, .initial = "info", .live = true,
+     .doc = "The least important lines that are still printed."},
+
+    {.section = "source", .key = "type", .type = OPTION_CHOICE, .offset = IN_SOURCE(type),
+     .choices = source_types, .initial = "", .live = true,
+     .doc = "*file* follows log files, *exec* remembers what a program prints, *journal* reads the "
+            "systemd journal, *host* samples the machine's metrics."},
+    {.section = "source", .key = "enabled", .type = OPTION_BOOL, .offset = IN_SOURCE(enabled),
+     .initial = "on", .live = true, .doc = "Off: the source is not started."},
+    {.section = "source", .key = "stream", .type = OPTION_NAME, .offset = IN_SOURCE(stream),
+     .initial = "", .live = true,
+     .doc = "The stream that the records go to. Without it: the source's name. Where a source "
+            "follows several files, each has its own stream, with a slash and the file's path "
+            "behind this name."},
+    {.section = "source", .key = "kind", .type = OPTION_CHOICE, .offset = IN_SOURCE(kind),
+     .choices = stream_kinds, .initial = "", .live = true,
+     .doc = "What the records are: lines of text, or samples (CSV with a header, or NDJSON). "
+            "Without it: *sensor* for host, else *text*."},
+    {.section = "source", .key = "path", .type = OPTION_PATHS, .offset = IN_SOURCE(path),
+     .initial = "", .live = true, .argument = "PATH ...",
+     .doc = "For *file*: what to follow. Patterns such as /var/log/*.log are looked at again as "
+            "files come and go."},
+    {.section = "source", .key = "command", .type = OPTION_WORDS, .offset = IN_SOURCE(command),
+     .initial = "", .live = true, .argument = "PROGRAM ...",
+     .doc = "For *exec*: the program and its arguments. No shell is involved."},
+    {.section = "source", .key = "restart", .type = OPTION_DURATION,
+     .offset = IN_SOURCE(restart), .min = 10 * MS, .max = 24 * HOUR, .initial = "1s",
+     .live = true,
+     .doc = "For *exec*: the wait before an ended program is started again. It doubles with each "
+            "failure, up to a minute or this, whichever is longer."},
+    {.section = "source", .key = "interval", .type = OPTION_DURATION,
+     .offset = IN_SOURCE(interval), .min = 100 * MS, .max = HOUR, .initial = "1s", .live = true,
+     .doc = "For *host*: the time between two samples."},
+    {.section = "source", .key = "match", .type = OPTION_WORDS, .offset = IN_SOURCE(match),
+     .initial = "", .live = true, .argument = "UNIT|FIELD=VALUE ...",
+     .doc = "For *journal*: only entries of these units or with these fields. Without it: all."},
+    {.section = "source", .key = "lateness", .type = OPTION_DURATION,
+     .offset = IN_SOURCE(lateness), .min = 0, .max = HOUR, .initial = "", .live = true,
+     .doc = "As in [streams], for this source alone."},
+};
+
+const struct option *options_all(size_t *ret_count)
+{
+    *ret_count = sizeof(options) / sizeof(options[0]);
+    return options;
+}
+
+const struct option *options_find(const char *section, const char *key)
+{
+    for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
+        if (strcmp(options[i].section, section) == 0 && strcmp(options[i].key, key) == 0)
+            return &options[i];
+    return NULL;
+}
+
+const char *options_section_doc(const char *section)
+{
+    for (size_t i = 0; i < sizeof(sections) / sizeof(sections[0]); i++)
+        if (strcmp(sections[i].name, section) == 0)
+            return sections[i].doc;
+    return NULL;
+}
+
+const char *option_argument(const struct option *o)
+{
+    static const char *const by_type[] = {
+        [OPTION_BOOL] = "on|off",   [OPTION_INT] = "NUMBER",   [OPTION_REAL] = "NUMBER",
+        [OPTION_SIZE] = "SIZE",     [OPTION_DURATION] = "TIME", [OPTION_PERCENT] = "PERCENT",
+        [OPTION_STRING] = "TEXT",   [OPTION_PATH] = "PATH",    [OPTION_NAME] = "NAME",
+        [OPTION_CHOICE] = "WORD",   [OPTION_WORDS] = "WORD ...", [OPTION_PATHS] = "PATH ...",
+        [OPTION_PATTERNS] = "REGEX",
+    };
+    return o->argument ? o->argument : by_type[o->type];
+}
