@@ -20,10 +20,11 @@
 #include "base/error.h"
 
 #define JSON_DEPTH_MAX 32
-#define JSON_VALUES_MAX 262144          /* in one text; bounds what a tree may cost */
-#define JSON_NUMBER_MAX 63              /* bytes of one number */
-#define JSON_INT_MAX 9007199254740992LL /* 2^53: the largest whole number a JSON number may carry  \
-                                         */
+#define JSON_VALUES_MAX 262144 /* in one text; bounds what a tree may cost */
+#define JSON_NUMBER_MAX 63     /* bytes of one number */
+#define JSON_INT_MAX                                                                               \
+    9007199254740992LL /* 2^53: the largest whole number a JSON number may carry                   \
+                        */
 
 enum json_type { JSON_NULL = 1, JSON_BOOL, JSON_NUMBER, JSON_STRING, JSON_ARRAY, JSON_OBJECT };
 
@@ -103,7 +104,4 @@ const struct json *json_first(const struct json *j);
 const struct json *json_next(const struct json *member);
 /* A member's key; NULL in an array. */
 const char *json_key(const struct json *member);
-/* Appends the value as JSON on one line. ERR_NOMEM. */
-int json_print(const struct json *j, struct buf *out);
-
 #endif
