@@ -50,8 +50,7 @@ int config_parse_args(int argc, char **argv, struct config_args *ret, struct err
         }
         const char *value = equals ? equals + 1 : i + 1 < argc ? argv[++i] : NULL;
         if (!value || !value[0])
-            return err_set(err, ERR_INVALID, "--%s needs a value: %s", o->flag,
-                           option_argument(o));
+            return err_set(err, ERR_INVALID, "--%s needs a value: %s", o->flag, option_argument(o));
         int rc = take(&a, o, value, err);
         if (rc != 0)
             return rc;

@@ -33,7 +33,7 @@ enum config_source_type {
 /* One [source NAME]; the sources that are on by default look as if somebody had written them. */
 struct config_source {
     char *name;
-    int type;                   /* enum config_source_type */
+    int type; /* enum config_source_type */
     bool enabled;
     bool fallback;              /* the default log files: only where the journal cannot be read */
     char *stream;               /* the stream's name; the source's where none was written */
@@ -104,9 +104,9 @@ int config_parse_args(int argc, char **argv, struct config_args *ret, struct err
 void config_usage(struct buf *out);
 
 /*
- * Reads args->file or the default file (which may be missing), then FILE's varved.conf.d/<*>.conf in
- * lexical order, then lays the command line's options over it, and checks the whole. The message of
- * ERR_PARSE, ERR_RANGE, ERR_INVALID and ERR_LIMIT starts with FILE:LINE:COLUMN; ERR_NOTFOUND and
+ * Reads args->file or the default file (which may be missing), then FILE's varved.conf.d/<*>.conf
+ * in lexical order, then lays the command line's options over it, and checks the whole. The message
+ * of ERR_PARSE, ERR_RANGE, ERR_INVALID and ERR_LIMIT starts with FILE:LINE:COLUMN; ERR_NOTFOUND and
  * others name the file.
  */
 int config_load(const struct config_args *args, struct config **ret, struct errmsg *err);

@@ -2,9 +2,9 @@
 /*
  * From files to a struct config.
  *
- * Happy path: defaults from the table; the main file, then the drop-ins in lexical order, each later
- * one over the earlier ones; the command line; the sources that are on by default; then what no
- * single line can show (bounds of tau, a source without what its type needs) is checked.
+ * Happy path: defaults from the table; the main file, then the drop-ins in lexical order, each
+ * later one over the earlier ones; the command line; the sources that are on by default; then what
+ * no single line can show (bounds of tau, a source without what its type needs) is checked.
  * Failure: the first error ends it, with FILE:LINE:COLUMN; nothing half-read is handed out.
  * Sizes: a handful of files of at most 1 MiB each, at most 256 sources.
  */
@@ -40,7 +40,7 @@ struct loader {
     unsigned file_number;
     char *files[DROPINS_MAX + 1]; /* their names, for places named after the reading */
     char section[PARSE_WORD_MAX + 1];
-    size_t source;                /* index of the current [source NAME] */
+    size_t source; /* index of the current [source NAME] */
     struct mark marks[OPTIONS_MAX];
     struct mark (*source_marks)[OPTIONS_MAX]; /* a row a source; beside them, section places */
     struct mark source_place[CONFIG_SOURCES_MAX];
@@ -175,8 +175,8 @@ static int on_section(void *arg, const char *section, const char *name,
     return 0;
 }
 
-static int on_entry(void *arg, const char *key, struct slice value,
-                    const struct parse_place *place, size_t *ret_at, struct errmsg *err)
+static int on_entry(void *arg, const char *key, struct slice value, const struct parse_place *place,
+                    size_t *ret_at, struct errmsg *err)
 {
     struct loader *l = arg;
     size_t count;
@@ -193,8 +193,7 @@ static int on_entry(void *arg, const char *key, struct slice value,
         return err_set(err, ERR_INVALID, "\"%s\" is written twice, first in line %u", key,
                        mark->line);
     }
-    if (value.size == 0 && !option_is_list(o) && o->initial[0] == '\0' &&
-        o->type == OPTION_CHOICE)
+    if (value.size == 0 && !option_is_list(o) && o->initial[0] == '\0' && o->type == OPTION_CHOICE)
         return err_set(err, ERR_PARSE, "\"%s\" has no value", key);
     *mark = (struct mark){l->file_number, place->line, place->column};
     void *base = source ? (void *)&l->config->source[l->source] : (void *)l->config;
@@ -279,9 +278,9 @@ static int load_dropins(struct loader *l, const char *file, struct errmsg *err)
     struct dirent **found = NULL;
     int count = scandir(folder, &found, is_dropin, by_name);
     if (count < 0)
-        return errno == ENOENT ? 0
-                               : err_set(err, err_from_errno(errno), "%s: %s", folder,
-                                         strerror(errno));
+        return errno == ENOENT
+                   ? 0
+                   : err_set(err, err_from_errno(errno), "%s: %s", folder, strerror(errno));
     int rc = count > DROPINS_MAX
                  ? err_set(err, ERR_LIMIT, "%s: more than %d files", folder, DROPINS_MAX)
                  : 0;

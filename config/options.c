@@ -62,6 +62,8 @@ static const struct {
 #define SECOND (1000 * MS)
 #define HOUR (3600 * SECOND)
 
+/* A row reads best as a row: */
+/* clang-format off */
 static const struct option options[] = {
     {.section = "", .key = "config", .flag = "config", .type = OPTION_STRING,
      .offset = IN_ARGS(file), .argument = "FILE",
@@ -184,6 +186,7 @@ static const struct option options[] = {
      .offset = IN_SOURCE(lateness), .min = 0, .max = HOUR, .initial = "", .live = true,
      .doc = "As in [streams], for this source alone."},
 };
+/* clang-format on */
 
 const struct option *options_all(size_t *ret_count)
 {
@@ -210,10 +213,10 @@ const char *options_section_doc(const char *section)
 const char *option_argument(const struct option *o)
 {
     static const char *const by_type[] = {
-        [OPTION_BOOL] = "on|off",   [OPTION_INT] = "NUMBER",   [OPTION_REAL] = "NUMBER",
-        [OPTION_SIZE] = "SIZE",     [OPTION_DURATION] = "TIME", [OPTION_PERCENT] = "PERCENT",
-        [OPTION_STRING] = "TEXT",   [OPTION_PATH] = "PATH",    [OPTION_NAME] = "NAME",
-        [OPTION_CHOICE] = "WORD",   [OPTION_WORDS] = "WORD ...", [OPTION_PATHS] = "PATH ...",
+        [OPTION_BOOL] = "on|off",    [OPTION_INT] = "NUMBER",     [OPTION_REAL] = "NUMBER",
+        [OPTION_SIZE] = "SIZE",      [OPTION_DURATION] = "TIME",  [OPTION_PERCENT] = "PERCENT",
+        [OPTION_STRING] = "TEXT",    [OPTION_PATH] = "PATH",      [OPTION_NAME] = "NAME",
+        [OPTION_CHOICE] = "WORD",    [OPTION_WORDS] = "WORD ...", [OPTION_PATHS] = "PATH ...",
         [OPTION_PATTERNS] = "REGEX",
     };
     return o->argument ? o->argument : by_type[o->type];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The one typed option table. The configuration file, the command line, what a reload may change, the
- * default file and the man page's options are all made from it.
+ * The one typed option table. The configuration file, the command line, what a reload may change,
+ * the default file and the man page's options are all made from it.
  */
 #ifndef VARVE_CONFIG_OPTIONS_H
 #define VARVE_CONFIG_OPTIONS_H
@@ -27,8 +27,8 @@ enum option_type {
     OPTION_CHOICE,   /* int, one of `choices` */
     OPTION_WORDS,    /* struct config_list: words, quotes as in a shell; may be repeated */
     OPTION_PATHS,    /* the same, each word absolute */
-    OPTION_PATTERNS, /* struct config_list: the whole value is one POSIX extended regular expression;
-                        may be repeated */
+    OPTION_PATTERNS, /* struct config_list: the whole value is one POSIX extended regular
+                        expression; may be repeated */
 };
 
 struct option_choice {
@@ -42,11 +42,11 @@ struct option {
     const char *key;
     const char *flag; /* the command line's --flag, or NULL */
     enum option_type type;
-    size_t offset; /* in struct config, struct config_source or struct config_args */
+    size_t offset;   /* in struct config, struct config_source or struct config_args */
     double min, max; /* of numbers, in the value's own unit */
     const struct option_choice *choices; /* ends with a NULL name */
-    const char *initial;  /* the default as it would be written; "" for none */
-    bool live;            /* a reload may change it */
+    const char *initial;                 /* the default as it would be written; "" for none */
+    bool live;                           /* a reload may change it */
     const char *argument; /* what the usage and the man page call the value; NULL: by its type */
     const char *doc;      /* sentences */
 };
@@ -61,8 +61,8 @@ const char *options_section_doc(const char *section);
 /*
  * Reads one value as it stands in the file, quotes and all, and stores it at its place in `base`
  * (struct config_source for "source", else struct config). Lists are appended to, an empty value
- * empties them. The message says what is wrong and what is allowed; *ret_at is the offset of the bad
- * byte in `text`. `text` is valid UTF-8 without NUL.
+ * empties them. The message says what is wrong and what is allowed; *ret_at is the offset of the
+ * bad byte in `text`. `text` is valid UTF-8 without NUL.
  */
 int option_set(const struct option *o, const char *text, size_t size, void *base, size_t *ret_at,
                struct errmsg *err);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The shape of a configuration file, not its meaning: [section] and [section NAME], key = value, #
- * comments. Gives each to a handler, in order. The text is not trusted: it must be UTF-8 without NUL.
+ * comments. Gives each to a handler, in order. The text is not trusted: it must be UTF-8 without
+ * NUL.
  */
 #ifndef VARVE_CONFIG_PARSE_H
 #define VARVE_CONFIG_PARSE_H
@@ -24,8 +25,8 @@ struct parse_handler {
     int (*section)(void *arg, const char *section, const char *name,
                    const struct parse_place *place, struct errmsg *err);
     /*
-     * `value` has no comment and no blanks around it; quotes are still there. On an error *ret_at is
-     * the offset in the value where it lies.
+     * `value` has no comment and no blanks around it; quotes are still there. On an error *ret_at
+     * is the offset in the value where it lies.
      */
     int (*entry)(void *arg, const char *key, struct slice value, const struct parse_place *place,
                  size_t *ret_at, struct errmsg *err);

@@ -36,8 +36,8 @@ int config_resolve_socket(const struct config *c, char *out, struct errmsg *err)
 
 /*
  * Where a client looks, best first: `given` (--socket) alone, else $VARVE_SOCKET alone, else the
- * user's and the system's. Fills up to 2 paths, returns how many; nothing is created. Paths that are
- * too long for a socket are left out.
+ * user's and the system's. Fills up to 2 paths, returns how many; nothing is created. Paths that
+ * are too long for a socket are left out.
  */
 size_t config_client_sockets(const char *given, char out[2][CONFIG_SOCKET_SIZE]);
 

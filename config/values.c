@@ -19,9 +19,10 @@
 #include "base/utf8.h"
 #include "config/options.h"
 
-#define PATTERN_MAX 1024    /* bytes of a regular expression */
-#define REPEATS_MAX 1000    /* the product of its {n}: glibc unrolls them */
-#define LIST_MAX 4096       /* items of a list */
+#define PATTERN_MAX 1024   /* bytes of a regular expression */
+#define NESTING_MAX 32     /* its parentheses */
+#define UNROLLED_MAX 20000 /* its atoms, with all repetitions written out */
+#define LIST_MAX 4096      /* items of a list */
 
 struct unit {
     const char *name;
@@ -29,18 +30,25 @@ struct unit {
 };
 
 static const struct unit size_units[] = {
-    {"", 1},           {"B", 1},
-    {"K", 1024.0},     {"KiB", 1024.0},
-    {"M", 1048576.0},  {"MiB", 1048576.0},
-    {"G", 1073741824.0}, {"GiB", 1073741824.0},
-    {"T", 1099511627776.0}, {"TiB", 1099511627776.0},
-    {"kB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"TB", 1e12},
+    {"", 1},
+    {"B", 1},
+    {"K", 1024.0},
+    {"KiB", 1024.0},
+    {"M", 1048576.0},
+    {"MiB", 1048576.0},
+    {"G", 1073741824.0},
+    {"GiB", 1073741824.0},
+    {"T", 1099511627776.0},
+    {"TiB", 1099511627776.0},
+    {"kB", 1e3},
+    {"MB", 1e6},
+    {"GB", 1e9},
+    {"TB", 1e12},
     {NULL, 0},
 };
 
 static const struct unit duration_units[] = {
-    {"us", 1},    {"ms", 1e3},  {"s", 1e6}, {"min", 60e6},
-    {"h", 3600e6}, {"d", 86400e6}, {NULL, 0},
+    {"us", 1}, {"ms", 1e3}, {"s", 1e6}, {"min", 60e6}, {"h", 3600e6}, {"d", 86400e6}, {NULL, 0},
 };
 
 static const struct unit percent_units[] = {{"%", 1}, {NULL, 0}};
@@ -92,8 +100,8 @@ static void print_size(double v, char *out, size_t room)
 
 static void print_duration(double v, char *out, size_t room)
 {
-    static const struct unit steps[] = {
-        {"d", 86400e6}, {"h", 3600e6}, {"min", 60e6}, {"s", 1e6}, {"ms", 1e3}, {"us", 1}};
+    static const struct unit steps[] = {{"d", 86400e6}, {"h", 3600e6}, {"min", 60e6},
+                                        {"s", 1e6},     {"ms", 1e3},   {"us", 1}};
     size_t i = 0;
     while (i < 5 && (v < steps[i].factor || fmod(v, steps[i].factor) != 0))
         i++;
@@ -185,8 +193,8 @@ static int set_choice(const struct option *o, const char *text, size_t size, voi
             return 0;
         }
         if (!c->refuse && used < sizeof(all))
-            used += (size_t)snprintf(all + used, sizeof(all) - used, "%s%s", used ? ", " : "",
-                                     c->name);
+            used +=
+                (size_t)snprintf(all + used, sizeof(all) - used, "%s%s", used ? ", " : "", c->name);
     }
     return err_set(err, ERR_PARSE, "\"%s\" is one of: %s", o->key, all);
 }
@@ -237,26 +245,81 @@ static int read_text(const char *text, size_t size, struct buf *out, size_t *ret
     return rc;
 }
 
-/* glibc unrolls a{n}: a short pattern could ask for gigabytes. */
-static bool repeats_bounded(const char *pattern)
+/* Behind the bracket expression that starts at p, or at the end of the text. */
+static const char *skip_bracket(const char *p)
 {
-    double product = 1;
-    for (const char *p = strchr(pattern, '{'); p; p = strchr(p + 1, '{')) {
-        double n = 0, m = 0;
-        sscanf(p + 1, "%9lf,%9lf", &n, &m);
-        product *= n > m ? (n > 1 ? n : 1) : (m > 1 ? m : 1);
-        if (!(product <= REPEATS_MAX))
-            return false;
+    p++;
+    p += *p == '^';
+    p += *p == ']';
+    while (*p && *p != ']') {
+        char class = p[0] == '[' && *p && p[1] && strchr(".:=", p[1]) ? p[1] : '\0';
+        if (class) {
+            p += 2;
+            while (*p && !(p[0] == class && p[1] == ']'))
+                p++;
+            p += *p ? 2 : 0;
+        } else {
+            p++;
+        }
     }
-    return true;
+    return *p ? p + 1 : p;
+}
+
+/* How often a quantifier at p repeats what stands before it, as glibc unrolls it; 1 for none. */
+static double repeats(const char *p)
+{
+    double low = 0, high = 0;
+    if (*p == '+')
+        return 2;
+    if (*p != '{')
+        return 1;
+    sscanf(p + 1, "%9lf,%9lf", &low, &high);
+    double most = fmax(fabs(low), fabs(high));
+    return most > 2 ? most : 2;
+}
+
+/*
+ * How many atoms glibc makes of a pattern: it copies what a{n} and a+ repeat, so that nested ones
+ * of a hundred bytes ask for gigabytes. An estimate from above is enough here.
+ */
+static double unrolled_size(const char *p)
+{
+    double total[NESTING_MAX + 1] = {0}, atom = 0;
+    size_t depth = 0;
+    while (*p) {
+        if (strchr("*?+{", *p)) {
+            atom *= repeats(p++);
+            continue;
+        }
+        total[depth] += atom;
+        atom = 1;
+        if (*p == '(') {
+            if (depth == NESTING_MAX)
+                return INFINITY;
+            total[++depth] = 0;
+            atom = 0;
+            p++;
+        } else if (*p == ')' && depth > 0) {
+            atom = total[depth--] + 1;
+            p++;
+        } else if (*p == '[') {
+            p = skip_bracket(p);
+        } else {
+            p += *p == '\\' && p[1] ? 2 : 1;
+        }
+    }
+    double sum = atom;
+    for (size_t i = 0; i <= depth; i++)
+        sum += total[i];
+    return sum;
 }
 
 static int check_pattern(const char *pattern, struct errmsg *err)
 {
     if (strlen(pattern) > PATTERN_MAX)
         return err_set(err, ERR_LIMIT, "the pattern is longer than %d bytes", PATTERN_MAX);
-    if (!repeats_bounded(pattern))
-        return err_set(err, ERR_LIMIT, "the pattern repeats more than %d times", REPEATS_MAX);
+    if (!(unrolled_size(pattern) <= UNROLLED_MAX))
+        return err_set(err, ERR_LIMIT, "the pattern's repetitions multiply to too much");
     regex_t re;
     int rc = regcomp(&re, pattern, REG_EXTENDED);
     if (rc != 0) {
@@ -288,8 +351,8 @@ static int check_text(const struct option *o, const char *s, struct errmsg *err)
     return 0;
 }
 
-static int set_string(const struct option *o, const char *text, size_t size, bool plain,
-                      void *base, size_t *ret_at, struct errmsg *err)
+static int set_string(const struct option *o, const char *text, size_t size, bool plain, void *base,
+                      size_t *ret_at, struct errmsg *err)
 {
     struct buf out = {0};
     int rc = 0;
@@ -337,8 +400,7 @@ static void list_release(struct config_list *list)
 }
 
 /* The next word of a list; quotes may stand anywhere in it, as in a shell. */
-static int read_word(const char *text, size_t size, size_t *at, struct buf *out,
-                     struct errmsg *err)
+static int read_word(const char *text, size_t size, size_t *at, struct buf *out, struct errmsg *err)
 {
     while (*at < size && !blank(text[*at])) {
         if (text[*at] == '"' || text[*at] == '\'') {

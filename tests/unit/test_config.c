@@ -116,7 +116,10 @@ START_TEST(sizes_and_times)
         int64_t value;
     } sizes[] = {{"16777216", 16 << 20}, {"20M", 20 << 20},     {"20 MiB", 20 << 20},
                  {"20MB", 20000000},     {"1.5GiB", 3LL << 29}, {"1TiB", 1LL << 40}},
-      times[] = {{"1500us", 1500}, {"250ms", 250000}, {"2min", 120000000}, {"0s", 0},
+      times[] = {{"1500us", 1500},
+                 {"250ms", 250000},
+                 {"2min", 120000000},
+                 {"0s", 0},
                  {"1h", 3600000000LL}};
     char text[80];
     for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
@@ -234,7 +237,11 @@ START_TEST(errors_name_the_place)
     fails("[ipc]\ngroup = a\x01\n", ERR_PARSE, "t.conf:2:10: a control character");
     fails("[redact]\npattern = (a\n", ERR_PARSE, "t.conf:2:11: bad pattern: ");
     fails("[redact]\npattern = a*\n", ERR_PARSE, "t.conf:2:11: the pattern matches the empty text");
-    fails("[redact]\npattern = ((a{99}){99}){99}\n", ERR_LIMIT, "t.conf:2:11: the pattern repeats");
+    fails("[redact]\npattern = ((a{99}){99}){99}\n", ERR_LIMIT,
+          "t.conf:2:11: the pattern's repetitions");
+    fails("[redact]\npattern = (a++++++++++++++++++++++++++++++)\n", ERR_LIMIT,
+          "t.conf:2:11: the pattern's repetitions");
+    config_free(load("[redact]\npattern = (a|[]b{9}])+[[:digit:]]{1,200}\\{x+(y{3}){4}\n"));
     fails("[model]\ntau_min = 0.6\n", ERR_RANGE, "t.conf:2:1: tau_min <= tau <= tau_max");
 }
 END_TEST
@@ -253,7 +260,8 @@ START_TEST(source_errors_name_the_place)
           "t.conf:3:11: \"path\" needs an absolute path");
     fails("[source x]\ntype = file\npath = /a\nmatch = b\n", ERR_INVALID,
           "t.conf:4:1: \"match\" has no meaning for a file source");
-    fails("[source host]\nkind = text\n", ERR_INVALID, "t.conf:2:1: a host source is of kind sensor");
+    fails("[source host]\nkind = text\n", ERR_INVALID,
+          "t.conf:2:1: a host source is of kind sensor");
     fails("[source x]\ntype = journal\nkind = video\n", ERR_UNSUPPORTED,
           "t.conf:3:8: this version does not have video");
     fails("[source x]\ntype = journal\nstream = a b\n", ERR_PARSE,
@@ -290,7 +298,7 @@ static void in_folder(void)
     ck_assert_ptr_nonnull(mkdtemp(folder));
     ck_assert_int_eq(chdir(folder), 0);
     static const char *const names[] = {"STATE_DIRECTORY", "RUNTIME_DIRECTORY", "XDG_CONFIG_HOME",
-                                        "XDG_STATE_HOME", "XDG_RUNTIME_DIR", "VARVE_SOCKET"};
+                                        "XDG_STATE_HOME",  "XDG_RUNTIME_DIR",   "VARVE_SOCKET"};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         unsetenv(names[i]);
     setenv("HOME", folder, 1);
@@ -460,9 +468,8 @@ END_TEST
 START_TEST(command_line)
 {
     struct config_args a;
-    ck_assert_int_eq(config_parse_args(3, (char *[]){"varved", "--config=/x", "--check-config"}, &a,
-                                       &err),
-                     0);
+    ck_assert_int_eq(
+        config_parse_args(3, (char *[]){"varved", "--config=/x", "--check-config"}, &a, &err), 0);
     ck_assert_str_eq(a.file, "/x");
     ck_assert(a.check && !a.help && !a.version);
     ck_assert_int_eq(config_parse_args(2, (char *[]){"varved", "--state"}, &a, &err), ERR_INVALID);
