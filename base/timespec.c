@@ -49,8 +49,11 @@ static bool parse_ago(const char *s, int64_t *ret_us)
     static const struct {
         char unit;
         int64_t us;
-    } units[] = {{'s', US_PER_SECOND}, {'m', US_PER_MINUTE}, {'h', US_PER_HOUR},
-                 {'d', US_PER_DAY},    {'w', 7 * US_PER_DAY}};
+    } units[] = {{'s', US_PER_SECOND},
+                 {'m', US_PER_MINUTE},
+                 {'h', US_PER_HOUR},
+                 {'d', US_PER_DAY},
+                 {'w', 7 * US_PER_DAY}};
     if (*s++ != '-' || !*s)
         return false;
     int64_t sum = 0;

@@ -92,10 +92,23 @@ END_TEST
 START_TEST(test_rejects)
 {
     zone("UTC");
-    static const char *const bad[] = {"",          "soon",       "-",      "-h",       "-2",
-                                      "-2x",       "2026-13-01", "25:00",  "13:00:61", "mond",
-                                      "monday x",  "today-1",    "-2h ",   "13:",      "--2h",
-                                      "yesterday ", "2026-11-20 13:00 +1"};
+    static const char *const bad[] = {"",
+                                      "soon",
+                                      "-",
+                                      "-h",
+                                      "-2",
+                                      "-2x",
+                                      "2026-13-01",
+                                      "25:00",
+                                      "13:00:61",
+                                      "mond",
+                                      "monday x",
+                                      "today-1",
+                                      "-2h ",
+                                      "13:",
+                                      "--2h",
+                                      "yesterday ",
+                                      "2026-11-20 13:00 +1"};
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         int64_t us = 7;
         struct errmsg err = {0};
