@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+# The short way to everything. Meson does the work; see CONTRIBUTING.md for driving it directly.
+
+BUILD := build
+MESON_RELEASE := --buildtype=release -Db_ndebug=false
+
+.PHONY: help build demo check bench install format clean
+
+help:
+	@echo 'make demo      build, let varved remember this machine for a moment, and ask it things'
+	@echo 'make check     build and run every test, also under the sanitizers'
+	@echo 'make build     build into $(BUILD)/'
+	@echo 'make install   install under /usr/local (PREFIX=... and DESTDIR=... are heeded)'
+	@echo 'make bench     measure what the README states'
+	@echo 'make format    lay out the C files'
+	@echo 'make clean     remove what was built'
+	@echo
+	@echo 'What is missing is installed from Debian, with sudo where you are not root.'
+
+$(BUILD)/build.ninja:
+	@.ci/install build
+	@meson setup $(BUILD) $(MESON_RELEASE) -Dtests=false $(if $(PREFIX),--prefix=$(PREFIX)) \
+		>/dev/null || { cat $(BUILD)/meson-logs/meson-log.txt; exit 1; }
+
+build: $(BUILD)/build.ninja
+	@ninja -C $(BUILD) --quiet
+
+demo: build
+	@demo/run.sh $(BUILD)
+
+check:
+	@.ci/install build check
+	@tests/run.py
+
+bench: build
+	@bench/run.py $(BUILD)
+
+install: build
+	@meson install -C $(BUILD) --no-rebuild --quiet
+
+format:
+	@.ci/install format
+	@git ls-files '*.c' '*.h' | xargs clang-format -i
+
+clean:
+	rm -rf $(BUILD) build-check
