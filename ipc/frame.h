@@ -79,12 +79,21 @@ void frame_put_ack(struct buf *out, uint64_t seq, uint64_t credits);
 void frame_put_error(struct buf *out, const struct frame_error *e);
 
 /*
- * Decoders. Slices point into the body; arrays live in the arena. Errors name the record's number
- * in the frame. A record with RECORD_NO_TIME has time 0, one that the daemon shall number has seq
- * 0; arrival is 0. No other flag can come from a client.
+ * Decoders. Slices point into the body; arrays live in the arena. ERR_PARSE or ERR_LIMIT: the frame
+ * is malformed and nothing of it can be used.
+ *
+ * A record whose structure is whole but whose content is not (text that is not UTF-8, a value that
+ * is not finite, a time outside 1970 to 2200, …) is told to `bad`, which may be NULL, and left out.
+ * Of the others `tag` is the index in the frame; without a time of its own a record has
+ * RECORD_NO_TIME and time 0; seq 0 asks for a number; arrival is 0; no other flag can come from a
+ * client.
  */
 int frame_get_records(struct slice body, enum stream_kind kind, struct arena *arena,
-                      struct record **ret_records, uint32_t *ret_count, struct errmsg *err);
+                      void (*bad)(void *arg, uint32_t index, const char *text), void *arg,
+                      struct record **ret_records, uint32_t *ret_count, uint32_t *ret_total,
+                      struct errmsg *err);
+/* 0, or ERR_INVALID with what is wrong: what the decoder would tell `bad`. */
+int frame_check_record(enum stream_kind kind, const struct record *r, struct errmsg *err);
 int frame_get_channels(struct slice body, struct arena *arena, struct frame_channel **ret_channels,
                        uint32_t *ret_count, struct errmsg *err);
 int frame_get_hello(struct slice body, uint64_t *ret_credits, uint64_t *ret_next_seq);

@@ -37,11 +37,14 @@ struct ipc_request {
     void *user;                /* the handler's */
 };
 
-/* Records of one frame, in order; the handler's until ipc_batch_release. */
+/*
+ * Records of one frame, in order; the handler's until ipc_batch_release. A record's tag is its
+ * number on the channel, from 1. Ones that were bad were answered already and left out, so count
+ * may be 0.
+ */
 struct ipc_batch {
     struct record *records; /* arrival is 0; the handler may change them */
     uint32_t count;
-    uint64_t first;     /* number of the first one on its channel, from 1 */
     size_t bytes;       /* credits to give back with ipc_channel_ack */
     struct arena arena; /* holds what the records point to; the handler may allocate from it */
 };
