@@ -336,14 +336,16 @@ static int check_pattern(const char *pattern, struct errmsg *err)
 
 static int check_text(const struct option *o, const char *s, struct errmsg *err)
 {
+    if (!s[0] && (o->type == OPTION_PATH || o->type == OPTION_NAME))
+        return 0; /* back to the default */
     if ((o->type == OPTION_PATH || o->type == OPTION_PATHS) && s[0] != '/')
         return err_set(err, ERR_PARSE, "\"%s\" needs an absolute path", o->key);
     if (o->type == OPTION_PATTERNS)
         return check_pattern(s, err);
     if (o->type == OPTION_NAME) {
         size_t n = strlen(s);
-        if (n == 0 || n > STREAM_NAME_MAX)
-            return err_set(err, ERR_RANGE, "a stream's name has 1 to %d bytes", STREAM_NAME_MAX);
+        if (n > STREAM_NAME_MAX)
+            return err_set(err, ERR_RANGE, "a stream's name has at most %d bytes", STREAM_NAME_MAX);
         for (size_t i = 0; i < n; i++)
             if ((unsigned char)s[i] <= ' ' || s[i] == 0x7f)
                 return err_set(err, ERR_PARSE, "a stream's name has no blanks");
