@@ -100,7 +100,7 @@ void options_print_man(struct buf *out)
         if (strcmp(section, o->section) != 0) {
             section = o->section;
             bool source = strcmp(section, "source") == 0;
-            buf_printf(out, "## \\[%s%s]\n\n", section, source ? " NAME" : "");
+            buf_printf(out, "## [%s%s]\n\n", section, source ? " NAME" : "");
             print_scdoc(out, "", options_section_doc(section));
             buf_putc(out, '\n');
         }
