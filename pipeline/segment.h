@@ -36,17 +36,20 @@ void segmenter_free(struct segmenter *s);
 void segmenter_push(struct segmenter *s, int64_t time, double bits, const float *latent,
                     bool backward);
 
-/*
- * 0: no cut is due. SEGMENT_CUT: the first *ret_count records of the window are a moment that ended
- * for *ret_ended; they leave the window, at most max_records.
- */
-#define SEGMENT_CUT 1
-int segmenter_cut(struct segmenter *s, uint32_t *ret_count, enum moment_end *ret_ended);
-/* Closes what is left, as far as max_records allows; call until it gives 0. */
-int segmenter_flush(struct segmenter *s, enum moment_end why, uint32_t *ret_count,
-                    enum moment_end *ret_ended);
+struct segment_cut {
+    uint32_t count; /* the first so many records of the window are a moment: 1..max_records */
+    enum moment_end ended;
+    float latent[LATENT_DIM]; /* of the moment, unit length or zero */
+};
 
-/* Records in the window that no cut can come before any more: for printing with a bounded lag. */
+/* 0: no cut is due. SEGMENT_CUT: a moment ended; its records have left the window. */
+#define SEGMENT_CUT 1
+int segmenter_cut(struct segmenter *s, struct segment_cut *ret);
+/* Closes what is left, as far as max_records allows; call until it gives 0. */
+int segmenter_flush(struct segmenter *s, enum moment_end why, struct segment_cut *ret);
+
+/* How many of the window's first records will not have a cut before them any more, the first one's
+ * own aside: with it, rows are printed with a bounded lag. Asked after segmenter_cut gave 0. */
 uint32_t segmenter_settled(const struct segmenter *s);
 /* How long a stream may be silent until it is beyond its usual, microseconds. */
 int64_t segmenter_usual_gap(const struct segmenter *s);
