@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Bytes in, records out: plain text lines, NDJSON, and CSV with a header. Bytes are fed in chunks of
+ * Bytes in, records out (`struct record_reader`; memory has a `struct reader` of its own): plain text lines, NDJSON, and CSV with a header. Bytes are fed in chunks of
  * any size and split; lines end at LF, trailing CRs are dropped, a byte order mark at the start too.
  *
  * What the input is, is found out from its first line: text is NDJSON when that is an object with the
@@ -21,9 +21,9 @@
 #include "base/error.h"
 #include "base/record.h"
 
-struct reader;
+struct record_reader;
 
-struct reader_options {
+struct record_reader_options {
     enum stream_kind kind;    /* KIND_TEXT or KIND_SENSOR */
     const char *text_field;   /* NDJSON; NULL: "text" */
     const char *time_field;   /* NDJSON and CSV; NULL: "time", for CSV also other names and shapes */
@@ -33,20 +33,20 @@ struct reader_options {
     const struct clock *clock; /* stamps the arrival, and the year on times that have none */
 };
 
-struct reader_stats {
+struct record_reader_stats {
     uint64_t lines;    /* that have ended, with the header */
     uint64_t records;  /* given to the callback */
     uint64_t bad;      /* errors reported */
     uint64_t repaired; /* lines that were not UTF-8 */
 };
 
-struct reader_callbacks {
+struct record_reader_callbacks {
     void *arg;
     /*
      * seq is 0 without a seq field. A record without a time of its own has time = arrival and
      * RECORD_NO_TIME; CSV rows without a time column are numbered from the reader's first record's
      * arrival at rate_hz and are marked so as well. sample_count may be 0 when every cell of a row
-     * was empty or bad. Not 0 stops the reader and is returned by reader_feed.
+     * was empty or bad. Not 0 stops the reader and is returned by record_reader_feed.
      */
     int (*record)(void *arg, const struct record *r, uint64_t line);
     /* A sensor channel's name, before its first sample. Same return. May be NULL. */
@@ -56,23 +56,23 @@ struct reader_callbacks {
 };
 
 /* Copies the options' strings. ERR_UNSUPPORTED for other kinds, ERR_INVALID, ERR_NOMEM. */
-int reader_new(const struct reader_options *options, const struct reader_callbacks *callbacks,
-               struct reader **ret, struct errmsg *err);
-void reader_free(struct reader *r);
+int record_reader_new(const struct record_reader_options *options, const struct record_reader_callbacks *callbacks,
+               struct record_reader **ret, struct errmsg *err);
+void record_reader_free(struct record_reader *r);
 
 /* 0, ERR_NOMEM, or what a callback returned. */
-int reader_feed(struct reader *r, const void *data, size_t size, struct errmsg *err);
+int record_reader_feed(struct record_reader *r, const void *data, size_t size, struct errmsg *err);
 /* The input has ended: a last line without LF is a line. */
-int reader_end(struct reader *r, struct errmsg *err);
+int record_reader_end(struct record_reader *r, struct errmsg *err);
 /*
  * Forgets a half-read line and what the first line was taken for: the next byte begins an input.
  * For files that were truncated or replaced. Channels keep their numbers.
  */
-void reader_restart(struct reader *r);
+void record_reader_restart(struct record_reader *r);
 /* Numbers a channel before any input, as a stream that is taken up again had it. */
-int reader_channel(struct reader *r, uint16_t index, const char *name);
+int record_reader_channel(struct record_reader *r, uint16_t index, const char *name);
 /* Bytes of a line whose end has not come yet; a follower's resume offset is that much behind. */
-size_t reader_partial(const struct reader *r);
-const struct reader_stats *reader_stats(const struct reader *r);
+size_t record_reader_partial(const struct record_reader *r);
+const struct record_reader_stats *record_reader_stats(const struct record_reader *r);
 
 #endif
