@@ -43,7 +43,7 @@ static struct slice trim(struct slice s)
 }
 
 /* The cell that begins with a quote at *at; doubled quotes become one. ERR_PARSE: it has no end. */
-static int quoted_cell(struct reader *r, struct slice line, size_t *at, struct slice *ret)
+static int quoted_cell(struct record_reader *r, struct slice line, size_t *at, struct slice *ret)
 {
     size_t i = *at + 1;
     size_t start = r->csv.unquoted.size;
@@ -74,7 +74,7 @@ static int quoted_cell(struct reader *r, struct slice line, size_t *at, struct s
 }
 
 /* READER_REPORTED: the row cannot be cut into cells. */
-static int split(struct reader *r, struct slice line, uint32_t *ret_count)
+static int split(struct record_reader *r, struct slice line, uint32_t *ret_count)
 {
     struct csv *c = &r->csv;
     size_t at = 0;
@@ -163,13 +163,13 @@ static void find_time_by_name(struct csv *c)
 }
 
 /* A named field that is not there can only be a mistake of the caller's: it ends the reading. */
-static int missing_column(struct reader *r, const char *name)
+static int missing_column(struct record_reader *r, const char *name)
 {
     int rc = reader_error(r, "the header has no column \"%s\"", name);
     return rc ? rc : ERR_PARSE;
 }
 
-static int assign_by_name(struct reader *r)
+static int assign_by_name(struct record_reader *r)
 {
     struct csv *c = &r->csv;
     int at = find_column(c, r->ref_field);
@@ -201,7 +201,7 @@ static bool is_numeric(struct slice cell)
 }
 
 /* True when no cell could be a name: numbers, times and nothing else. */
-static bool is_data(struct reader *r, uint32_t count)
+static bool is_data(struct record_reader *r, uint32_t count)
 {
     uint32_t numbers = 0;
     for (uint32_t i = 0; i < count; i++) {
@@ -215,7 +215,7 @@ static bool is_data(struct reader *r, uint32_t count)
     return numbers > 0;
 }
 
-static int header(struct reader *r, uint32_t count, bool unnamed)
+static int header(struct record_reader *r, uint32_t count, bool unnamed)
 {
     struct csv *c = &r->csv;
     struct column *columns = mem_calloc(count, sizeof(*columns));
@@ -242,7 +242,7 @@ static int header(struct reader *r, uint32_t count, bool unnamed)
 }
 
 /* Without a column named like a time: the first whose cell can only be one. */
-static void find_time_by_shape(struct reader *r, const struct slice *cells)
+static void find_time_by_shape(struct record_reader *r, const struct slice *cells)
 {
     struct csv *c = &r->csv;
     for (uint32_t i = 0; i < c->column_count; i++)
@@ -268,7 +268,7 @@ static bool is_missing(struct slice cell)
     return cell.size == 0 || named(cell, "na") || named(cell, "n/a") || named(cell, "null");
 }
 
-static int take_cell(struct reader *r, uint32_t i, struct slice cell, struct record *rec)
+static int take_cell(struct record_reader *r, uint32_t i, struct slice cell, struct record *rec)
 {
     struct column *col = &r->csv.columns[i];
     double v = 0;
@@ -299,7 +299,7 @@ static int take_cell(struct reader *r, uint32_t i, struct slice cell, struct rec
 }
 
 /* The two halves of a time as one text. */
-static int join_time(struct reader *r, struct slice date, struct slice clock, struct slice *ret)
+static int join_time(struct record_reader *r, struct slice date, struct slice clock, struct slice *ret)
 {
     struct buf *b = &r->csv.joined;
     buf_clear(b);
@@ -313,7 +313,7 @@ static int join_time(struct reader *r, struct slice date, struct slice clock, st
 }
 
 /* Time, ref and seq. READER_REPORTED: the row is bad. */
-static int take_keys(struct reader *r, const struct slice *cells, struct record *rec)
+static int take_keys(struct record_reader *r, const struct slice *cells, struct record *rec)
 {
     struct csv *c = &r->csv;
     struct slice time = {0}, clock = {0};
@@ -353,7 +353,7 @@ static int take_keys(struct reader *r, const struct slice *cells, struct record 
     return 0;
 }
 
-static int row(struct reader *r, uint32_t count)
+static int row(struct record_reader *r, uint32_t count)
 {
     struct csv *c = &r->csv;
     struct record rec = {.time = TIME_UNKNOWN, .samples = r->samples};
@@ -381,7 +381,7 @@ static int row(struct reader *r, uint32_t count)
     return reader_record(r, &rec);
 }
 
-int csv_line(struct reader *r, struct slice line)
+int csv_line(struct record_reader *r, struct slice line)
 {
     uint32_t count;
     if (!r->csv.have_header)
@@ -396,7 +396,7 @@ int csv_line(struct reader *r, struct slice line)
     return rc || !data ? rc : row(r, count);
 }
 
-void csv_restart(struct reader *r)
+void csv_restart(struct record_reader *r)
 {
     r->csv.have_header = r->csv.have_roles = r->csv.row_names = false;
     r->csv.column_count = 0;

@@ -9,7 +9,7 @@
 #include "base/utf8.h"
 #include "pipeline/reader_impl.h"
 
-bool ndjson_has_text(struct reader *r, struct slice line)
+bool ndjson_has_text(struct record_reader *r, struct slice line)
 {
     struct json_field f;
     bool found = false;
@@ -20,7 +20,7 @@ bool ndjson_has_text(struct reader *r, struct slice line)
 }
 
 /* READER_REPORTED: said what is wrong with it. */
-static int take_time(struct reader *r, const struct json_field *f, int64_t *ret_us)
+static int take_time(struct record_reader *r, const struct json_field *f, int64_t *ret_us)
 {
     int rc = ERR_PARSE;
     struct slice text = f->raw;
@@ -39,7 +39,7 @@ static int take_time(struct reader *r, const struct json_field *f, int64_t *ret_
     return rc ? rc : READER_REPORTED;
 }
 
-static int take_ref(struct reader *r, const struct json_field *f, struct slice *ret)
+static int take_ref(struct record_reader *r, const struct json_field *f, struct slice *ret)
 {
     if (f->type == JSON_NULL)
         return 0;
@@ -60,7 +60,7 @@ static int take_ref(struct reader *r, const struct json_field *f, struct slice *
     return rc ? rc : READER_REPORTED;
 }
 
-static int take_seq(struct reader *r, const struct json_field *f, uint64_t *ret)
+static int take_seq(struct record_reader *r, const struct json_field *f, uint64_t *ret)
 {
     bool fits = f->type == JSON_NUMBER || (f->type == JSON_STRING && !f->escaped);
     if (fits && reader_seq(f->raw.data, f->raw.size, ret) == 0)
@@ -69,7 +69,7 @@ static int take_seq(struct reader *r, const struct json_field *f, uint64_t *ret)
     return rc ? rc : READER_REPORTED;
 }
 
-static int take_sample(struct reader *r, const struct json_field *f, struct record *rec)
+static int take_sample(struct record_reader *r, const struct json_field *f, struct record *rec)
 {
     uint16_t channel;
     int rc = reader_channel_find(r, f->key, &channel);
@@ -80,7 +80,7 @@ static int take_sample(struct reader *r, const struct json_field *f, struct reco
     return 0;
 }
 
-static int take_field(struct reader *r, const struct json_field *f, struct record *rec)
+static int take_field(struct record_reader *r, const struct json_field *f, struct record *rec)
 {
     if (json_field_is(f, r->time_field))
         return take_time(r, f, &rec->time);
@@ -96,7 +96,7 @@ static int take_field(struct reader *r, const struct json_field *f, struct recor
 }
 
 /* A channel is announced only by a line that is good to its end. */
-static int check_line(struct reader *r, struct slice line, bool *ret_text)
+static int check_line(struct record_reader *r, struct slice line, bool *ret_text)
 {
     struct errmsg e = {""};
     struct json_field f;
@@ -112,7 +112,7 @@ static int check_line(struct reader *r, struct slice line, bool *ret_text)
     return rc ? rc : READER_REPORTED;
 }
 
-int ndjson_line(struct reader *r, struct slice line)
+int ndjson_line(struct record_reader *r, struct slice line)
 {
     struct record rec = {.time = TIME_UNKNOWN, .samples = r->samples};
     struct json_field f;

@@ -28,7 +28,7 @@ static int copy_name(char *out, const char *given, const char *usual, struct err
     return 0;
 }
 
-static int copy_options(struct reader *r, const struct reader_options *o, struct errmsg *err)
+static int copy_options(struct record_reader *r, const struct record_reader_options *o, struct errmsg *err)
 {
     r->options = *o;
     if (r->options.rate_hz == 0)
@@ -42,12 +42,12 @@ static int copy_options(struct reader *r, const struct reader_options *o, struct
     return rc ? rc : copy_name(r->seq_field, o->seq_field, "", err);
 }
 
-int reader_new(const struct reader_options *options, const struct reader_callbacks *callbacks,
-               struct reader **ret, struct errmsg *err)
+int record_reader_new(const struct record_reader_options *options, const struct record_reader_callbacks *callbacks,
+               struct record_reader **ret, struct errmsg *err)
 {
     if (options->kind != KIND_TEXT && options->kind != KIND_SENSOR)
         return err_set(err, ERR_UNSUPPORTED, "only text and sensor data are read here");
-    struct reader *r = mem_calloc(1, sizeof(*r));
+    struct record_reader *r = mem_calloc(1, sizeof(*r));
     if (!r)
         return ERR_NOMEM;
     int rc = copy_options(r, options, err);
@@ -68,14 +68,14 @@ int reader_new(const struct reader_options *options, const struct reader_callbac
             rc = ERR_NOMEM;
     }
     if (rc) {
-        reader_free(r);
+        record_reader_free(r);
         return rc;
     }
     *ret = r;
     return 0;
 }
 
-void reader_free(struct reader *r)
+void record_reader_free(struct record_reader *r)
 {
     if (!r)
         return;
@@ -96,7 +96,7 @@ void reader_free(struct reader *r)
     mem_free(r);
 }
 
-int reader_error(struct reader *r, const char *format, ...)
+int reader_error(struct record_reader *r, const char *format, ...)
 {
     struct errmsg e;
     va_list ap;
@@ -107,7 +107,7 @@ int reader_error(struct reader *r, const char *format, ...)
     return r->callbacks.error ? r->callbacks.error(r->callbacks.arg, r->stats.lines, e.text) : 0;
 }
 
-int reader_time_error(struct reader *r, int code, struct slice text)
+int reader_time_error(struct record_reader *r, int code, struct slice text)
 {
     int shown = (int)utf8_cut(text.data, text.size, 40);
     if (code == ERR_RANGE)
@@ -115,7 +115,7 @@ int reader_time_error(struct reader *r, int code, struct slice text)
     return reader_error(r, "\"%.*s\" is not a time", shown, text.data);
 }
 
-int reader_record(struct reader *r, struct record *rec)
+int reader_record(struct record_reader *r, struct record *rec)
 {
     rec->arrival = clock_now(r->options.clock);
     if (rec->time == TIME_UNKNOWN) {
@@ -198,7 +198,7 @@ int reader_number(const char *s, size_t n, bool decimal_comma, double *ret)
     return 0;
 }
 
-static uint32_t channel_slot(const struct reader *r, const char *name, size_t n)
+static uint32_t channel_slot(const struct record_reader *r, const char *name, size_t n)
 {
     uint32_t at = (uint32_t)XXH3_64bits(name, n) % CHANNEL_SLOTS;
     while (r->channel_slots[at]) {
@@ -210,7 +210,7 @@ static uint32_t channel_slot(const struct reader *r, const char *name, size_t n)
     return at;
 }
 
-int reader_channel(struct reader *r, uint16_t index, const char *name)
+int record_reader_channel(struct record_reader *r, uint16_t index, const char *name)
 {
     if (r->options.kind != KIND_SENSOR || index != r->channel_count || index >= CHANNELS_MAX)
         return ERR_INVALID;
@@ -225,7 +225,7 @@ int reader_channel(struct reader *r, uint16_t index, const char *name)
     return 0;
 }
 
-int reader_channel_find(struct reader *r, struct slice name, uint16_t *ret_index)
+int reader_channel_find(struct record_reader *r, struct slice name, uint16_t *ret_index)
 {
     size_t n = utf8_cut(name.data, name.size, CHANNEL_NAME_MAX - 1);
     uint32_t at = channel_slot(r, name.data, n);
@@ -244,14 +244,14 @@ int reader_channel_find(struct reader *r, struct slice name, uint16_t *ret_index
     memcpy(copy, name.data, n);
     copy[n] = '\0';
     uint16_t index = (uint16_t)r->channel_count;
-    int rc = reader_channel(r, index, copy);
+    int rc = record_reader_channel(r, index, copy);
     if (rc)
         return rc;
     *ret_index = index;
     return r->callbacks.channel ? r->callbacks.channel(r->callbacks.arg, index, copy) : 0;
 }
 
-static int plain_line(struct reader *r, struct slice line)
+static int plain_line(struct record_reader *r, struct slice line)
 {
     struct record rec = {.time = TIME_UNKNOWN, .text = line};
     size_t behind;
@@ -263,7 +263,7 @@ static int plain_line(struct reader *r, struct slice line)
 }
 
 /* Bad bytes become U+FFFD: a log is worth more with a dent than not at all. */
-static int repair(struct reader *r, struct slice *line)
+static int repair(struct record_reader *r, struct slice *line)
 {
     if (utf8_valid(line->data, line->size, NULL) && !memchr(line->data, '\0', line->size))
         return 0;
@@ -277,7 +277,7 @@ static int repair(struct reader *r, struct slice *line)
     return 0;
 }
 
-static enum input_mode mode_of(struct reader *r, struct slice line)
+static enum input_mode mode_of(struct record_reader *r, struct slice line)
 {
     size_t i = 0;
     while (i < line.size && (line.data[i] == ' ' || line.data[i] == '\t'))
@@ -297,7 +297,7 @@ static bool blank(struct slice line)
 }
 
 /* One line without its LF. */
-static int take_line(struct reader *r, struct slice line)
+static int take_line(struct record_reader *r, struct slice line)
 {
     r->stats.lines++;
     if (r->oversized) {
@@ -327,7 +327,7 @@ static int take_line(struct reader *r, struct slice line)
 }
 
 /* The line's last piece has come. */
-static int finish_partial(struct reader *r, const char *data, size_t size)
+static int finish_partial(struct record_reader *r, const char *data, size_t size)
 {
     if (!r->oversized && r->partial.size + size <= RECORD_SIZE_MAX)
         buf_append(&r->partial, data, size);
@@ -341,7 +341,7 @@ static int finish_partial(struct reader *r, const char *data, size_t size)
     return rc;
 }
 
-int reader_feed(struct reader *r, const void *data, size_t size, struct errmsg *err)
+int record_reader_feed(struct record_reader *r, const void *data, size_t size, struct errmsg *err)
 {
     const char *p = data;
     const char *end = p + size;
@@ -371,7 +371,7 @@ int reader_feed(struct reader *r, const void *data, size_t size, struct errmsg *
     return 0;
 }
 
-int reader_end(struct reader *r, struct errmsg *err)
+int record_reader_end(struct record_reader *r, struct errmsg *err)
 {
     if (!r->partial.size && !r->oversized)
         return 0;
@@ -379,7 +379,7 @@ int reader_end(struct reader *r, struct errmsg *err)
     return rc == ERR_NOMEM ? err_set(err, rc, "out of memory") : rc;
 }
 
-void reader_restart(struct reader *r)
+void record_reader_restart(struct record_reader *r)
 {
     buf_clear(&r->partial);
     r->oversized = false;
@@ -388,12 +388,12 @@ void reader_restart(struct reader *r)
     csv_restart(r);
 }
 
-size_t reader_partial(const struct reader *r)
+size_t record_reader_partial(const struct record_reader *r)
 {
     return r->partial.size;
 }
 
-const struct reader_stats *reader_stats(const struct reader *r)
+const struct record_reader_stats *record_reader_stats(const struct record_reader *r)
 {
     return &r->stats;
 }

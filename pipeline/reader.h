@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Bytes in, records out (`struct record_reader`; memory has a `struct reader` of its own): plain text lines, NDJSON, and CSV with a header. Bytes are fed in chunks of
+ * Bytes in, records out (`struct record_reader`; memory has a `struct record_reader` of its own): plain text lines, NDJSON, and CSV with a header. Bytes are fed in chunks of
  * any size and split; lines end at LF, trailing CRs are dropped, a byte order mark at the start too.
  *
  * What the input is, is found out from its first line: text is NDJSON when that is an object with the

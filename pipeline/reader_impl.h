@@ -43,14 +43,14 @@ struct csv {
     uint64_t rows;
 };
 
-struct reader {
-    struct reader_options options;
-    struct reader_callbacks callbacks;
+struct record_reader {
+    struct record_reader_options options;
+    struct record_reader_callbacks callbacks;
     char text_field[FIELD_NAME_MAX], time_field[FIELD_NAME_MAX];
     char ref_field[FIELD_NAME_MAX], seq_field[FIELD_NAME_MAX];
     bool time_field_given;
     enum input_mode mode;
-    struct reader_stats stats;
+    struct record_reader_stats stats;
     struct timeshape shape;
     struct buf partial;  /* the line whose end has not come */
     bool oversized;      /* its end is waited for, its bytes are dropped */
@@ -66,26 +66,26 @@ struct reader {
 };
 
 /* Reports what is wrong with the current line; 0 or what the callback returned. */
-int reader_error(struct reader *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
+int reader_error(struct record_reader *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Completes arrival and flags and hands the record on. */
-int reader_record(struct reader *r, struct record *rec);
+int reader_record(struct record_reader *r, struct record *rec);
 /*
  * The channel of that name, created and announced when it is new. READER_REPORTED: an error was
  * reported (too many, or no usable name).
  */
 #define READER_REPORTED 1
-int reader_channel_find(struct reader *r, struct slice name, uint16_t *ret_index);
+int reader_channel_find(struct record_reader *r, struct slice name, uint16_t *ret_index);
 /* A finite decimal number, the whole of s; ERR_PARSE or, for nan, inf and overflow, ERR_RANGE. */
 int reader_number(const char *s, size_t n, bool decimal_comma, double *ret);
 /* Reports what timeshape_field said about a time cell. */
-int reader_time_error(struct reader *r, int code, struct slice text);
+int reader_time_error(struct record_reader *r, int code, struct slice text);
 /* "17" and the like, from 1. ERR_PARSE. */
 int reader_seq(const char *s, size_t n, uint64_t *ret);
 
-int csv_line(struct reader *r, struct slice line);
-void csv_restart(struct reader *r);
-int ndjson_line(struct reader *r, struct slice line);
+int csv_line(struct record_reader *r, struct slice line);
+void csv_restart(struct record_reader *r);
+int ndjson_line(struct record_reader *r, struct slice line);
 /* Whether the line is an object that has the string field `text`. */
-bool ndjson_has_text(struct reader *r, struct slice line);
+bool ndjson_has_text(struct record_reader *r, struct slice line);
 
 #endif
