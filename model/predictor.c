@@ -2,8 +2,8 @@
 /*
  * Happy path: predictor_observe once a sample, about a microsecond. Nothing fails: values are kept
  * inside +-LARGE so that differences stay finite, and everything learnt moves by bounded steps.
- * Irregular sampling: the clock experts read the time, the others count samples; a time that stands or
- * runs backwards is taken as one usual step.
+ * Irregular sampling: the clock experts read the time, the others count samples; a time that stands
+ * or runs backwards is taken as one usual step.
  */
 #include "model/predictor.h"
 
@@ -15,21 +15,24 @@
 #include "base/record.h"
 
 #define LARGE 1e300
-/* Levels: a quick one (about 5 samples), a slow one that is the regime (about 512, a moment or two). */
+/* Levels: a quick one (about 5 samples), a slow one that is the regime (about 512, a moment or
+ * two). */
 #define LEVEL_RATE 0.2
 #define TREND_RATE 0.05
 #define TREND_DAMP 0.9
 #define SLOW_RATE (1.0 / 512)
 /* How fast an expert's record fades: long enough to tell a 10 % difference apart. */
 #define ERROR_RATE (1.0 / 128)
-/* Clock profiles: about ten visits of a slot are remembered, so a changed habit is learnt in days. */
+/* Clock profiles: about ten visits of a slot are remembered, so a changed habit is learnt in days.
+ */
 #define PROFILE_RATE 0.1
 #define CLIP 6.0 /* an outlier moves levels and profiles by at most this many spreads */
 /* Forgetting of the regression: 500 samples, many times its eight inputs. */
 #define FORGET 0.998
 #define INVERSE_START 10.0
 #define INVERSE_MAX 1e4
-#define NORMAL_MAX 50.0 /* normalised inputs are cut here: one wild sample must not wreck the fit */
+#define NORMAL_MAX 50.0 /* normalised inputs are cut here: one wild sample must not wreck the fit  \
+                         */
 #define WEIGHT_MAX 100.0
 /* Period: lags tried, pairs a lag (noise of the estimate 1/16), and what counts as periodic. */
 #define LAG_MIN 3
@@ -130,14 +133,15 @@ double predictor_season(const struct predictor *p, int64_t time)
     return which == EXPERT_SLOW ? p->slow : expert(p, which, 1, time);
 }
 
-/* Inputs of the regression in units of the spread around the slow level; the last is the constant. */
+/* Inputs of the regression in units of the spread around the slow level; the last is the constant.
+ */
 static void regression_inputs(const struct predictor *p, double season, double *in)
 {
     double size = p->spread > predictor_floor(p) ? p->spread : predictor_floor(p);
     double before = p->seen > 1 ? predictor_past(p, 1) : p->last;
     double third = p->seen > 2 ? predictor_past(p, 2) : before;
-    double raw[PREDICTOR_INPUTS - 1] = {p->last, before, third, p->level, season, p->season_before,
-                                        p->slow + p->trend};
+    double raw[PREDICTOR_INPUTS - 1] = {
+        p->last, before, third, p->level, season, p->season_before, p->slow + p->trend};
     for (int i = 0; i < PREDICTOR_INPUTS - 1; i++)
         in[i] = clip((raw[i] - p->slow) / size, NORMAL_MAX);
     in[PREDICTOR_INPUTS - 1] = 0.25;
@@ -173,8 +177,8 @@ static void regression_learn(struct predictor *p, const double *in, double error
 }
 
 /*
- * Autocorrelation at one lag over LAG_PAIRS pairs of the kept normalised samples; a sweep over all the
- * lags takes LAG_MAX samples and ends with the first clear peak.
+ * Autocorrelation at one lag over LAG_PAIRS pairs of the kept normalised samples; a sweep over all
+ * the lags takes LAG_MAX samples and ends with the first clear peak.
  */
 static double lag_score(const struct predictor *p, uint32_t lag)
 {
@@ -227,8 +231,9 @@ static void learn_profile(struct predictor *p, double *slot, uint8_t *seen, doub
 }
 
 /*
- * Experts weighed by the eighth power of how well they did: equals share, one that is a third worse is
- * out. (Equal weights would let poor ones spoil it; the single best one jumps between near equals.)
+ * Experts weighed by the eighth power of how well they did: equals share, one that is a third worse
+ * is out. (Equal weights would let poor ones spoil it; the single best one jumps between near
+ * equals.)
  */
 static double blend(const double *errors, const double *by, int count, double floor)
 {
@@ -281,7 +286,8 @@ static void learn_levels(struct predictor *p, int64_t time, double value)
     double level_before = p->level;
     p->slow = sane(p->slow + rate * calm);
     p->spread += rate * (fabs(calm) - p->spread);
-    /* A level that stays away is the new one: the clip makes the spread follow it, by 1 % a sample. */
+    /* A level that stays away is the new one: the clip makes the spread follow it, by 1 % a sample.
+     */
     p->level = sane(p->level + rate_from(p->seen, LEVEL_RATE) * (value - p->level));
     p->trend = sane(p->trend + TREND_RATE * (p->level - level_before - p->trend));
     if (grid > 0 && (p->grid <= 0 || grid < p->grid))
@@ -301,7 +307,8 @@ static void learn_levels(struct predictor *p, int64_t time, double value)
     learn_profile(p, &p->week[week], &p->week_seen[week], value);
     double step = (double)time - (double)p->time;
     if (step > 0 && p->seen)
-        p->step += (p->step > 0 ? 0.05 : 1) * (clip(step, p->step > 0 ? 4 * p->step : step) - p->step);
+        p->step +=
+            (p->step > 0 ? 0.05 : 1) * (clip(step, p->step > 0 ? 4 * p->step : step) - p->step);
 }
 
 static void begin(struct predictor *p, int64_t time, double value)
@@ -341,8 +348,8 @@ void predictor_observe(struct predictor *p, int64_t time, double value, struct p
         residual_learn(&p->residual, error, floor);
     for (int i = 0; i < EXPERTS; i++) {
         double miss = sane(fabs(value - by[i])), limit = CLIP * p->errors[i] + floor;
-        p->errors[i] += rate_from(p->seen, ERROR_RATE) * ((miss < limit || p->seen < 16 ? miss : limit) -
-                                                         p->errors[i]);
+        p->errors[i] += rate_from(p->seen, ERROR_RATE) *
+                        ((miss < limit || p->seen < 16 ? miss : limit) - p->errors[i]);
     }
     double target = clip((value - p->slow) / size, NORMAL_MAX);
     double wrong = clip(target - fit, 3 * (fabs(p->errors[EXPERT_REGRESSION]) / size + 1e-3));
@@ -372,7 +379,8 @@ int predictor_forecast(const struct predictor *p, int64_t horizon, double *ret_m
     if (__builtin_add_overflow(p->time, horizon, &time) || time > TIME_MAX)
         time = TIME_MAX;
     int h = 0;
-    while (h + 1 < PREDICTOR_HORIZONS && horizon_steps[h + 1] <= steps && p->horizon_outer[h + 1] > 0)
+    while (h + 1 < PREDICTOR_HORIZONS && horizon_steps[h + 1] <= steps &&
+           p->horizon_outer[h + 1] > 0)
         h++;
     double by[EXPERT_REGRESSION];
     for (int i = 0; i < EXPERT_REGRESSION; i++)
@@ -406,9 +414,10 @@ void predictor_walk(struct predictor *p, struct state *s)
 {
     state_u64(s, &p->seen, UINT64_MAX / 2);
     state_i64(s, &p->time);
-    double *plain[] = {&p->step, &p->last, &p->level, &p->trend, &p->slow, &p->spread, &p->grid,
-                       &p->usual[0], &p->usual[1], &p->best_score, &p->before_score,
-                       &p->before_before, &p->period_score, &p->season_before};
+    double *plain[] = {&p->step,         &p->last,         &p->level,        &p->trend,
+                       &p->slow,         &p->spread,       &p->grid,         &p->usual[0],
+                       &p->usual[1],     &p->best_score,   &p->before_score, &p->before_before,
+                       &p->period_score, &p->season_before};
     for (size_t i = 0; i < sizeof(plain) / sizeof(*plain); i++)
         state_f64(s, plain[i]);
     state_f64s(s, p->ring, PREDICTOR_RING);

@@ -2,11 +2,11 @@
 /*
  * One channel's forecast of its next sample and of later ones, learnt online and without training.
  *
- * Eight small experts forecast each sample: the last value, a quick and a slow level, a damped trend, the
- * time of day, the hour of the week, one period ago (the period is found by autocorrelation), and a
- * recursive regression over what the others know. The better ones of late carry the forecast. Later
- * horizons use the first seven, each horizon with its own record of who was right.
- * Memory about 12 KiB, no allocation. One owner, no thread.
+ * Eight small experts forecast each sample: the last value, a quick and a slow level, a damped
+ * trend, the time of day, the hour of the week, one period ago (the period is found by
+ * autocorrelation), and a recursive regression over what the others know. The better ones of late
+ * carry the forecast. Later horizons use the first seven, each horizon with its own record of who
+ * was right. Memory about 12 KiB, no allocation. One owner, no thread.
  */
 #ifndef VARVE_MODEL_PREDICTOR_H
 #define VARVE_MODEL_PREDICTOR_H
@@ -44,11 +44,11 @@ struct predictor_pending {
 
 struct predictor {
     uint64_t seen;
-    int64_t time;     /* of the last sample */
-    double step;      /* usual distance of samples, microseconds */
+    int64_t time;                            /* of the last sample */
+    double step;                             /* usual distance of samples, microseconds */
     double last, level, trend, slow, spread; /* spread: mean distance from `slow`, robust */
-    double grid;      /* smallest change that occurs, roughly: the resolution */
-    double usual[2];  /* 5 % and 95 % quantiles of the values, tracked */
+    double grid;     /* smallest change that occurs, roughly: the resolution */
+    double usual[2]; /* 5 % and 95 % quantiles of the values, tracked */
     double ring[PREDICTOR_RING];
     float forms[PREDICTOR_FORMS];
     double day[PREDICTOR_DAY], week[PREDICTOR_WEEK];

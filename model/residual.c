@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Happy path: probability, then learn, once a sample. Nothing fails. A histogram instead of a fitted
- * law because calibration must hold for gaussian, uniform, heavy-tailed and quantised errors alike;
- * the fitted part is only the tail nobody has seen yet.
+ * Happy path: probability, then learn, once a sample. Nothing fails. A histogram instead of a
+ * fitted law because calibration must hold for gaussian, uniform, heavy-tailed and quantised errors
+ * alike; the fitted part is only the tail nobody has seen yet.
  */
 #include "model/residual.h"
 
@@ -11,16 +11,17 @@
 
 #define BINS_PER_OCTAVE 8
 #define FIRST_OCTAVE (-4)
-/* Errors remembered, in effect: 2^13 leave eight beyond the 2^-10 quantile, enough to calibrate 10 bits,
- * and forget a former regime within a day or so of minutes. */
+/* Errors remembered, in effect: 2^13 leave eight beyond the 2^-10 quantile, enough to calibrate 10
+ * bits, and forget a former regime within a day or so of minutes. */
 #define MEMORY 8192.0
 #define GRAIN_MAX 1e12f
 #define COUNT_MAX 1e20f /* far over MEMORY * GRAIN_MAX; a saved state over it is damaged */
-/* Scale: the recent size of errors. 32 follows a change of variance within a moment, 512 keeps it from
- * wandering; their geometric mean does both. */
+/* Scale: the recent size of errors. 32 follows a change of variance within a moment, 512 keeps it
+ * from wandering; their geometric mean does both. */
 #define QUICK_RATE (1.0 / 32)
 #define SLOW_RATE (1.0 / 512)
-/* One error counts at most this many times the present size: a spike must not blind what follows. */
+/* One error counts at most this many times the present size: a spike must not blind what follows.
+ */
 #define CLIP 6.0
 /* The share of the errors beyond which the tail is a power law, and bounds for its index. */
 #define TAIL_SHARE 0.03
@@ -183,8 +184,8 @@ void residual_learn(struct residual *r, double error, double floor)
 /* The |z| on one side beyond which `share` of all errors lie. */
 static double quantile(const struct residual *r, int side, double share)
 {
-    double total = sum(r->counts[0], RESIDUAL_BINS) + sum(r->counts[1], RESIDUAL_BINS) +
-                   (double)r->middle;
+    double total =
+        sum(r->counts[0], RESIDUAL_BINS) + sum(r->counts[1], RESIDUAL_BINS) + (double)r->middle;
     double want = share * total, have = 0;
     if (total < 8 * (double)r->grain)
         return -log(2 * share);
@@ -219,7 +220,6 @@ void residual_walk(struct residual *r, struct state *s)
     for (int i = 0; i < RESIDUAL_BINS; i++)
         s->failed |= !(r->counts[0][i] >= 0 && r->counts[0][i] < COUNT_MAX) ||
                      !(r->counts[1][i] >= 0 && r->counts[1][i] < COUNT_MAX);
-    s->failed |= !(r->middle >= 0 && r->middle < COUNT_MAX) || !(r->grain >= 1) || r->grain > GRAIN_MAX || r->quick < 0 ||
-                 r->slow < 0;
+    s->failed |= !(r->middle >= 0 && r->middle < COUNT_MAX) || !(r->grain >= 1) ||
+                 r->grain > GRAIN_MAX || r->quick < 0 || r->slow < 0;
 }
-

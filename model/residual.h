@@ -20,7 +20,7 @@ struct residual {
     float grain;                    /* what the next error counts: grows, so that the past fades */
     double quick;                   /* recent size of an error, mean absolute, robust */
     double slow;
-    double repeats;                 /* share of errors that repeat the one before: discrete data */
+    double repeats; /* share of errors that repeat the one before: discrete data */
     double before;
     uint64_t seen;
 };

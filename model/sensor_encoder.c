@@ -3,8 +3,8 @@
  * Happy path: observe walks the record's samples, each through its channel's predictor and novelty
  * watch, and keeps the most surprising one for bits, score and the words. Failure: only a channel's
  * first sample allocates (ERR_NOMEM; the record is then skipped for that channel alone and the code
- * returned). Sizes: about 15 KiB a channel, CHANNELS_MAX at most; samples of a channel beyond it and
- * values that are not finite are passed over, the pipeline refuses both before.
+ * returned). Sizes: about 15 KiB a channel, CHANNELS_MAX at most; samples of a channel beyond it
+ * and values that are not finite are passed over, the pipeline refuses both before.
  */
 #include "model/sensor_encoder.h"
 
@@ -18,11 +18,14 @@
 #include "model/novelty.h"
 #include "model/predictor.h"
 #include "model/sensor_latent.h"
+#include "model/sensor_words.h"
 
 #define SENSOR_VERSION 1
 #define STATE_MAGIC 0x53565231u /* "SVR1" */
-/* Bits from which a record's error is worth a word although it is no alert: once in about 1,000. */
-#define WHY_BITS 10.0
+/* Bits alone never alert: with thousands of samples a day some are far out by chance. They fill the
+ * scale below 0.5. */
+#define BITS_SCORE 0.45
+#define BITS_HALF 12.0
 
 struct channel {
     char name[CHANNEL_NAME_MAX];
@@ -40,14 +43,11 @@ struct sensor_encoder {
     char why[160];
 };
 
-/* The most telling sample of a record so far. */
+/* The most telling samples of a record so far. */
 struct candidate {
-    double probability;
-    struct novelty_finding finding;
-    const struct channel *alert;    /* channel of `finding` */
-    const struct channel *surprise; /* channel of `probability` */
-    struct prediction prediction;
-    double value, usual[2];
+    double probability;        /* the least */
+    struct sensor_words words; /* of the sample of the strongest finding, or that least probable */
+    struct sensor_words rare;
 };
 
 static struct sensor_encoder *self(const struct encoder *e)
@@ -86,48 +86,40 @@ static int name_channel(struct encoder *e, uint16_t index, const char *name)
     return 0;
 }
 
-static void observe_sample(struct channel *c, int64_t time, double value, struct candidate *best,
-                           float *latent)
+static void observe_sample(struct sensor_encoder *s, struct channel *c, int64_t time, double value,
+                           struct candidate *best)
 {
-    struct prediction guess;
-    struct novelty_finding finding;
-    double usual[2] = {c->predictor.usual[0], c->predictor.usual[1]};
-    double floor = predictor_floor(&c->predictor);
-    double spread = c->predictor.spread > floor ? c->predictor.spread : floor;
-    double away = (value - c->predictor.slow) / spread;
-    predictor_observe(&c->predictor, time, value, &guess);
-    novelty_observe(&c->novelty, value, floor, &finding);
-    sensor_latent_add(&c->latent, c->place, fmax(-1e6, fmin(1e6, away)), guess.units, latent);
-    if (guess.probability < best->probability || !best->surprise) {
-        best->probability = guess.probability;
-        best->surprise = c;
-        best->prediction = guess;
-        best->value = value;
-        memcpy(best->usual, usual, sizeof(usual));
+    struct predictor *p = &c->predictor;
+    struct sensor_words w = {.name = c->name, .time = time, .value = value};
+    w.season = p->seen ? predictor_season(p, time) : value;
+    memcpy(w.usual, p->usual, sizeof(w.usual));
+    double floor = predictor_floor(p), spread = p->spread;
+    double away = (value - p->slow) / (spread > floor ? spread : floor);
+    predictor_observe(p, time, value, &w.prediction);
+    struct novelty_input in = {.time = time,
+                               .value = value,
+                               .season = w.season,
+                               .bits = -log2(w.prediction.probability),
+                               .floor = floor,
+                               .spread = spread};
+    novelty_observe(&c->novelty, &in, s->count, &w.finding);
+    w.still = c->novelty.still;
+    w.still_since = c->novelty.still_since;
+    sensor_latent_add(&c->latent, c->place, fmax(-1e6, fmin(1e6, away)), w.prediction.units,
+                      s->latent);
+    if (w.prediction.probability < best->probability || !best->rare.name) {
+        best->probability = w.prediction.probability;
+        best->rare = w;
     }
-    if (finding.strength > best->finding.strength || !best->alert) {
-        best->finding = finding;
-        best->alert = c;
-    }
-}
-
-static void word_why(struct sensor_encoder *s, const struct candidate *best, double bits, double score)
-{
-    s->why[0] = '\0';
-    if (score >= 0.5) {
-        const struct novelty_finding *f = &best->finding;
-        snprintf(s->why, sizeof(s->why), "%s%.60s %.6g, never beyond %.6g to %.6g before",
-                 f->scale ? "level of " : "", best->alert->name, f->level, f->low, f->high);
-    } else if (bits >= WHY_BITS) {
-        snprintf(s->why, sizeof(s->why), "%.60s %.6g, expected %.6g to %.6g", best->surprise->name,
-                 best->value, best->prediction.low, best->prediction.high);
-    }
+    if (w.finding.strength > best->words.finding.strength || !best->words.name)
+        best->words = w;
 }
 
 static int observe(struct encoder *e, const struct record *r, struct observation *ret)
 {
     struct sensor_encoder *s = self(e);
     struct candidate best = {.probability = 1};
+    int64_t time = r->time < TIME_MIN ? TIME_MIN : r->time > TIME_MAX ? TIME_MAX : r->time;
     int result = 0;
     memset(s->latent, 0, sizeof(s->latent));
     for (uint32_t i = 0; i < r->sample_count; i++) {
@@ -140,15 +132,20 @@ static int observe(struct encoder *e, const struct record *r, struct observation
             result = rc;
             continue;
         }
-        observe_sample(c, r->time, sample->value, &best, s->latent);
+        observe_sample(s, c, time, sample->value, &best);
     }
     sensor_latent_finish(s->latent);
     /* The least of m probabilities is as small by chance as one would be: Sidak's correction. */
     double p = -expm1((double)(s->count > 0 ? s->count : 1) * log1p(-best.probability));
     double bits = best.probability >= 1 || p >= 1 ? 0 : -log2(p);
-    double strength = best.finding.strength;
-    double score = strength / (1 + strength);
-    word_why(s, &best, bits, score);
+    double strength = best.words.finding.strength, score = strength / (1 + strength);
+    double by_bits = BITS_SCORE * bits / (bits + BITS_HALF);
+    s->why[0] = '\0';
+    if (score >= 0.5)
+        sensor_words_alert(&best.words, s->why, sizeof(s->why));
+    else if (best.rare.name)
+        sensor_words_rare(&best.rare, bits, s->why, sizeof(s->why));
+    score = score > by_bits ? score : by_bits;
     *ret = (struct observation){.bits = bits, .score = score, .latent = s->latent, .why = s->why};
     return result;
 }
@@ -227,8 +224,9 @@ static int load(struct encoder *e, const void *data, size_t size, struct errmsg 
     if (state.in.failed || magic != STATE_MAGIC || count > CHANNELS_MAX)
         return err_set(err, ERR_CORRUPT, "sensor model: not a saved state");
     if (version != SENSOR_VERSION)
-        return err_set(err, ERR_UNSUPPORTED, "sensor model: state of version %" PRIu32
-                       ", this is %d", version, SENSOR_VERSION);
+        return err_set(err, ERR_UNSUPPORTED,
+                       "sensor model: state of version %" PRIu32 ", this is %d", version,
+                       SENSOR_VERSION);
     drop_channels(s);
     int r = load_channels(s, &state, count, err);
     if (r < 0)
@@ -279,5 +277,6 @@ int sensor_encoder_forecast(const struct encoder *e, uint16_t channel, int64_t h
     const struct sensor_encoder *s = self(e);
     if (channel >= CHANNELS_MAX || !s->channels[channel])
         return ERR_NOTFOUND;
-    return predictor_forecast(&s->channels[channel]->predictor, horizon_us, ret_mid, ret_low, ret_high);
+    return predictor_forecast(&s->channels[channel]->predictor, horizon_us, ret_mid, ret_low,
+                              ret_high);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The model of sensor streams behind encoder.h: online, no training. Each channel has a predictor, a
- * watch for novelty and a place in the latent; a record's surprise is that of its most surprising
+ * The model of sensor streams behind encoder.h: online, no training. Each channel has a predictor,
+ * a watch for novelty and a place in the latent; a record's surprise is that of its most surprising
  * channel, corrected for how many there are. About 15 KiB a channel.
  */
 #ifndef VARVE_MODEL_SENSOR_ENCODER_H
@@ -13,9 +13,9 @@
 int sensor_encoder_new(struct encoder **ret);
 
 /*
- * What a channel will be `horizon_us` after its last sample, with a 90 % interval. `e` must come from
- * sensor_encoder_new. Returns 0, ERR_NOTFOUND (channel unknown or fewer than two samples), ERR_INVALID
- * (horizon below 0).
+ * What a channel will be `horizon_us` after its last sample, with a 90 % interval. `e` must come
+ * from sensor_encoder_new. Returns 0, ERR_NOTFOUND (channel unknown or fewer than two samples),
+ * ERR_INVALID (horizon below 0).
  */
 int sensor_encoder_forecast(const struct encoder *e, uint16_t channel, int64_t horizon_us,
                             double *ret_mid, double *ret_low, double *ret_high);

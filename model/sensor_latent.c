@@ -16,7 +16,8 @@ uint32_t sensor_latent_place(const char *name)
     return hash;
 }
 
-/* Spreads a weight over the two bins nearest to u in 0..1, at places of this channel and feature. */
+/* Spreads a weight over the two bins nearest to u in 0..1, at places of this channel and feature.
+ */
 static void light(float *latent, uint32_t place, uint32_t feature, double u, float weight)
 {
     double at = u * (BINS - 1);
@@ -34,7 +35,8 @@ static double squash(double v)
     return 0.5 + 0.5 * v / (1 + fabs(v));
 }
 
-void sensor_latent_add(struct sensor_latent *l, uint32_t place, double value, double units, float *ret)
+void sensor_latent_add(struct sensor_latent *l, uint32_t place, double value, double units,
+                       float *ret)
 {
     double before = value;
     uint32_t feature = 0;

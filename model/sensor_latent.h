@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A record's token: what each channel does now, at several scales, as a point in LATENT_DIM dimensions.
- * Every feature (level, slopes, roughness, surprise) lights one or two of a few soft bins, so that the
- * mean of the tokens of a span is the joint histogram of its features: spans of like regime have a
- * cosine near 1, other level, amplitude or rhythm turns it down. Each channel has its own places,
- * hashed from its name. No allocation. One owner, no thread.
+ * A record's token: what each channel does now, at several scales, as a point in LATENT_DIM
+ * dimensions. Every feature (level, slopes, roughness, surprise) lights one or two of a few soft
+ * bins, so that the mean of the tokens of a span is the joint histogram of its features: spans of
+ * like regime have a cosine near 1, other level, amplitude or rhythm turns it down. Each channel
+ * has its own places, hashed from its name. No allocation. One owner, no thread.
  */
 #ifndef VARVE_MODEL_SENSOR_LATENT_H
 #define VARVE_MODEL_SENSOR_LATENT_H
@@ -18,8 +18,8 @@
 
 /* One channel's state. */
 struct sensor_latent {
-    double means[SENSOR_LATENT_SCALES];   /* of the normalised value, quick to slow */
-    double rough[SENSOR_LATENT_SCALES];   /* mean size of the bands between them */
+    double means[SENSOR_LATENT_SCALES]; /* of the normalised value, quick to slow */
+    double rough[SENSOR_LATENT_SCALES]; /* mean size of the bands between them */
     uint64_t seen;
 };
 
@@ -27,10 +27,11 @@ struct sensor_latent {
 uint32_t sensor_latent_place(const char *name);
 
 /*
- * Adds one channel's sample to a token. `value` is normalised by the channel's slow level and spread,
- * `units` the forecast error in usual sizes. ret[LATENT_DIM].
+ * Adds one channel's sample to a token. `value` is normalised by the channel's slow level and
+ * spread, `units` the forecast error in usual sizes. ret[LATENT_DIM].
  */
-void sensor_latent_add(struct sensor_latent *l, uint32_t place, double value, double units, float *ret);
+void sensor_latent_add(struct sensor_latent *l, uint32_t place, double value, double units,
+                       float *ret);
 
 /* To unit length; all zero stays so. */
 void sensor_latent_finish(float *latent);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One walk over a model's fields serves both directions: saving appends them, loading reads and checks
- * them (finite, inside their range). After the first bad field a load stays failed and changes nothing
- * more, so the caller drops the half-read struct.
+ * One walk over a model's fields serves both directions: saving appends them, loading reads and
+ * checks them (finite, inside their range). After the first bad field a load stays failed and
+ * changes nothing more, so the caller drops the half-read struct.
  */
 #ifndef VARVE_MODEL_STATE_H
 #define VARVE_MODEL_STATE_H
@@ -13,7 +13,7 @@
 #include "base/buf.h"
 
 struct state {
-    struct buf *out;  /* saving when set, else loading */
+    struct buf *out; /* saving when set, else loading */
     struct cursor in;
     bool failed;
 };

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The sensor model: its surprise is calibrated on stationary data of many shapes, its state survives a
- * save, damaged states and wild values break nothing, and it allocates nothing once warm.
+ * The sensor model: its surprise is calibrated on stationary data of many shapes, its state
+ * survives a save, damaged states and wild values break nothing, and it allocates nothing once
+ * warm.
  */
 #include <check.h>
 #include <math.h>
@@ -61,8 +62,14 @@ static void free_both(struct encoder *a, struct encoder *b)
 
 static double state_ar;
 
-static double make_gauss(int i) { return 20 + 3 * gauss(); }
-static double make_uniform(int i) { return uniform(); }
+static double make_gauss(int i)
+{
+    return 20 + 3 * gauss();
+}
+static double make_uniform(int i)
+{
+    return uniform();
+}
 static double make_laplace(int i)
 {
     double u = uniform() - 0.5;
@@ -78,7 +85,10 @@ static double make_ar(int i)
     state_ar = 0.9 * state_ar + gauss();
     return 100 + state_ar;
 }
-static double make_season(int i) { return 10 * sin(2 * M_PI * i / 288) + gauss(); }
+static double make_season(int i)
+{
+    return 10 * sin(2 * M_PI * i / 288) + gauss();
+}
 static double make_counts(int i)
 {
     double limit = exp(-4), product = uniform();
@@ -94,7 +104,7 @@ static const struct {
     double least; /* P(bits >= b) is at least this share of 2^-b; bounded and discrete data fall
                      below: their outermost values carry mass */
 } shapes[] = {
-    {"gaussian", make_gauss, 0.5}, {"uniform", make_uniform, 0.2},
+    {"gaussian", make_gauss, 0.5},  {"uniform", make_uniform, 0.2},
     {"laplace", make_laplace, 0.5}, {"student-t3", make_student3, 0.5},
     {"AR(1)", make_ar, 0.5},        {"seasonal", make_season, 0.5},
     {"poisson", make_counts, 0.1},
@@ -102,7 +112,8 @@ static const struct {
 
 START_TEST(surprise_is_calibrated)
 {
-    /* 60,000 samples leave 60 beyond 10 bits: 2 sigma are 26 %. Twice and half are the tolerance. */
+    /* 60,000 samples leave 60 beyond 10 bits: 2 sigma are 26 %. Twice and half are the tolerance.
+     */
     enum { N = 60000, WARM = 4000 };
     struct encoder *e = fresh();
     int over[11] = {0};
@@ -190,8 +201,8 @@ END_TEST
 
 START_TEST(wild_values_stay_finite)
 {
-    static const double wild[] = {0,     -0.0,   1e308, -1e308, 5e-324, 1e-310,
-                                  1,     1e300,  3,     1e-300, -1,     1.7976931348623157e308};
+    static const double wild[] = {0, -0.0,  1e308, -1e308, 5e-324, 1e-310,
+                                  1, 1e300, 3,     1e-300, -1,     1.7976931348623157e308};
     struct encoder *e = fresh();
     rng = 3;
     for (int i = 0; i < 5000; i++) {
