@@ -10,7 +10,14 @@
 #include "base/error.h"
 #include "base/record.h"
 
-/* Appends the block of `count` records to `out`. level: zstd's (1 for the journal, 3 for moments). */
+#define EVIDENCE_HEADER 28
+#define EVIDENCE_BODY_MAX (64u << 20)
+#define EVIDENCE_RECORDS_MAX (1u << 20)
+
+/*
+ * Appends the block of `count` records to `out`. level: zstd's (1 for the journal, 3 for moments).
+ * ERR_NOMEM; ERR_LIMIT when they are over the bounds above; ERR_RANGE for a channel over CHANNELS_MAX.
+ */
 int evidence_encode(const struct record *records, uint32_t count, int level, struct buf *out);
 
 /*
@@ -19,5 +26,14 @@ int evidence_encode(const struct record *records, uint32_t count, int level, str
  */
 int evidence_decode(struct slice block, struct arena *arena, struct record **ret_records,
                     uint32_t *ret_count, struct errmsg *err);
+
+/* What a block's header says, without looking into it. */
+struct evidence_info {
+    uint32_t count;
+    uint32_t body_size;
+    unsigned char hash[16]; /* XXH3-128 of the body: the same records always give the same */
+};
+
+int evidence_info(struct slice block, struct evidence_info *ret, struct errmsg *err);
 
 #endif

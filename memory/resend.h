@@ -1,20 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Looks up records by their seq, to recognise a resend. On any connection; its cost is that of the
- * moments and batches that lie around the asked range.
+ * Looks up records by their seq, to recognise a resend and to sort out after a crash what lies in a
+ * moment already. Its cost is that of the moments and batches around the asked range.
  */
 #ifndef VARVE_MEMORY_RESEND_H
 #define VARVE_MEMORY_RESEND_H
+
+#include <sqlite3.h>
 
 #include "base/record.h"
 #include "memory/reader.h"
 
 /*
  * Calls `each` for every stored record of the stream with seq_first <= seq <= seq_last, journaled or
- * in a moment, once each, in no order. `hash` is its record_hash.
+ * in a moment, in no order; one that is in both comes twice. `hash` is its record_hash.
  */
 int evidence_find_seq(struct reader *r, int64_t stream, uint64_t seq_first, uint64_t seq_last,
                       void (*each)(void *arg, uint64_t seq, uint64_t hash), void *arg,
                       struct errmsg *err);
+
+/* The same on a bare connection, for this folder. */
+int resend_find(sqlite3 *db, int64_t stream, uint64_t seq_first, uint64_t seq_last, bool journal,
+                void (*each)(void *arg, uint64_t seq, uint64_t hash), void *arg,
+                struct errmsg *err);
 
 #endif

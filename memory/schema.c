@@ -9,6 +9,7 @@
 #include <stddef.h>
 
 const char schema_v1[] =
+    "PRAGMA application_id=0x76617276;\n"
     "CREATE TABLE meta(\n"
     "  key TEXT PRIMARY KEY,\n"
     "  value ANY NOT NULL\n"
@@ -74,6 +75,7 @@ const char schema_v1[] =
     "  bits REAL NOT NULL,\n"
     "  bits_max REAL NOT NULL,\n"
     "  z REAL NOT NULL,\n"
+    "  unusual INTEGER NOT NULL DEFAULT 0,\n"
     "  path INTEGER NOT NULL DEFAULT 0,\n"
     "  code INTEGER NOT NULL DEFAULT 0,\n"
     "  confidence REAL NOT NULL DEFAULT 0,\n"

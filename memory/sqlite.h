@@ -7,6 +7,8 @@
 #define VARVE_MEMORY_SQLITE_H
 
 #include <sqlite3.h>
+#include <stddef.h>
+#include <stdint.h>
 
 #include "base/error.h"
 

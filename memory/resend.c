@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "memory/resend.h"
+
+#include "base/arena.h"
+#include "memory/evidence.h"
+#include "memory/sqlite.h"
+
+#define ARENA_CHUNK (256u << 10)
+
+struct search {
+    int64_t stream;
+    uint64_t first, last;
+    void (*each)(void *arg, uint64_t seq, uint64_t hash);
+    void *arg;
+};
+
+static int look_into(const struct search *x, struct slice block, struct arena *arena,
+                     struct errmsg *err)
+{
+    struct record *records;
+    uint32_t count;
+    int r = evidence_decode(block, arena, &records, &count, err);
+    if (r)
+        return r;
+    for (uint32_t i = 0; i < count; i++)
+        if (records[i].seq >= x->first && records[i].seq <= x->last)
+            x->each(x->arg, records[i].seq, record_hash(&records[i]));
+    return 0;
+}
+
+static int look_through(sqlite3 *db, const char *sql, const struct search *x, struct arena *arena,
+                        struct errmsg *err)
+{
+    sqlite3_stmt *q;
+    int r = sql_error(db, sqlite3_prepare_v2(db, sql, -1, &q, NULL), err, "seq");
+    if (r)
+        return r;
+    sqlite3_bind_int64(q, 1, x->stream);
+    sqlite3_bind_int64(q, 2, x->first > INT64_MAX ? INT64_MAX : (int64_t)x->first);
+    sqlite3_bind_int64(q, 3, x->last > INT64_MAX ? INT64_MAX : (int64_t)x->last);
+    while ((r = sql_step(q, err)) == 0) {
+        struct slice block = {sqlite3_column_blob(q, 0), (size_t)sqlite3_column_bytes(q, 0)};
+        arena_reset(arena);
+        r = look_into(x, block, arena, err);
+        if (r) {
+            err_wrap(err, r, "stream %lld", (long long)x->stream);
+            break;
+        }
+    }
+    sqlite3_finalize(q);
+    return r == SQL_DONE ? 0 : r;
+}
+
+int resend_find(sqlite3 *db, int64_t stream, uint64_t seq_first, uint64_t seq_last, bool journal,
+                void (*each)(void *arg, uint64_t seq, uint64_t hash), void *arg,
+                struct errmsg *err)
+{
+    const struct search x = {stream, seq_first, seq_last, each, arg};
+    struct arena arena;
+    arena_init(&arena, ARENA_CHUNK);
+    int r = look_through(db,
+                         "SELECT e.block FROM moment m JOIN evidence e ON e.moment=m.id "
+                         "WHERE m.stream=?1 AND m.seq_last>=?2 AND m.seq_first<=?3",
+                         &x, &arena, err);
+    if (r == 0 && journal)
+        r = look_through(db,
+                         "SELECT block FROM pending "
+                         "WHERE stream=?1 AND seq_last>=?2 AND seq_first<=?3",
+                         &x, &arena, err);
+    arena_deinit(&arena);
+    return r;
+}

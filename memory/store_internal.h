@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The writer's parts among themselves: store.c, store_put.c, store_check.c, consolidate*.c. */
+#ifndef VARVE_MEMORY_STORE_INTERNAL_H
+#define VARVE_MEMORY_STORE_INTERNAL_H
+
+#include "memory/schema.h"
+#include "memory/sqlite.h"
+#include "memory/store.h"
+#include "memory/words.h"
+#include "memory/words_internal.h"
+
+#define STRATA_COUNT 4
+
+#define MOMENT_FIELDS                                                                              \
+    "stratum, stream, t_start, t_end, records, raw_bytes, seq_first, seq_last, bits, bits_max, "   \
+    "z, unusual, path, code, confidence, tau, model, flags, ended, created, hash, title"
+
+/* Statements that are kept, prepared when the store opens. */
+#define STORE_STATEMENTS(X)                                                                        \
+    X(BEGIN, "BEGIN IMMEDIATE")                                                                    \
+    X(COMMIT, "COMMIT")                                                                            \
+    X(STREAM_INSERT,                                                                               \
+      "INSERT INTO stream(name, kind, source, created) VALUES(?1, ?2, ?3, ?4)")                    \
+    X(STREAM_UPDATE,                                                                               \
+      "UPDATE stream SET source=?2, next_seq=?3, records=?4, bytes=?5, late=?6, gaps=?7, "         \
+      "dropped=?8, redacted=?9, first_time=?10, last_time=?11 WHERE id=?1")                        \
+    X(STREAM_SPAN, "UPDATE stream SET span_max=?2 WHERE id=?1 AND span_max<?2")                    \
+    X(CHANNEL_PUT, "INSERT INTO channel(stream, idx, name) VALUES(?1, ?2, ?3) "                    \
+                   "ON CONFLICT DO NOTHING")                                                       \
+    X(PENDING_PUT, "INSERT INTO pending(stream, seq_first, seq_last, records, block) "             \
+                   "VALUES(?1, ?2, ?3, ?4, ?5)")                                                   \
+    X(PENDING_DELETE, "DELETE FROM pending WHERE id=?1")                                           \
+    X(MOMENT_INSERT, "INSERT INTO moment(" MOMENT_FIELDS ") VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, "   \
+                     "?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)")   \
+    X(GIST_PUT, "INSERT OR REPLACE INTO gist(moment, text) VALUES(?1, ?2)")                        \
+    X(EVIDENCE_PUT, "INSERT INTO evidence(moment, block) VALUES(?1, ?2)")                          \
+    X(LATENT_PUT, "INSERT OR REPLACE INTO latent(moment, model, scale, vec) "                      \
+                  "VALUES(?1, ?2, ?3, ?4)")                                                        \
+    X(UNUSUAL_PUT, "INSERT INTO unusual(moment, n, stream, t_start, t_end, first, last, bits, z, " \
+                   "score, why) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)")             \
+    X(ENTITY_PUT, "INSERT INTO entity(kind, name, first, last, count) VALUES(?1, ?2, ?3, ?4, ?5) " \
+                  "ON CONFLICT(name, kind) DO UPDATE SET first=min(first, excluded.first), "       \
+                  "last=max(last, excluded.last), count=count+excluded.count RETURNING id")        \
+    X(ENTITY_MOMENT_PUT,                                                                           \
+      "INSERT INTO entity_moment(entity, moment, count) VALUES(?1, ?2, ?3) "                       \
+      "ON CONFLICT DO UPDATE SET count=count+excluded.count")                                      \
+    X(WORDS_PUT, "INSERT INTO words(rowid, text) VALUES(?1, ?2)")                                  \
+    X(WORDS_DELETE, "INSERT INTO words(words, rowid, text) VALUES('delete', ?1, ?2)")              \
+    X(DF_PUT, "INSERT OR REPLACE INTO df(chunk, data) VALUES(?1, ?2)")                             \
+    X(STRATUM_ADD, "UPDATE stratum SET moments=moments+?2, span_max=max(span_max, ?3) "            \
+                   "WHERE stratum=?1")                                                             \
+    X(DIRTY_PUT, "INSERT INTO dirty(stratum, unit, t) VALUES(?1, ?2, ?3) "                         \
+                 "ON CONFLICT DO UPDATE SET t=min(t, excluded.t)")                                 \
+    X(STATE_PUT, "INSERT INTO state(key, value) VALUES(?1, ?2) "                                   \
+                 "ON CONFLICT DO UPDATE SET value=excluded.value")                                 \
+    X(STATE_GET, "SELECT value FROM state WHERE key=?1")                                           \
+    X(PIN, "UPDATE moment SET pinned=?2 WHERE id=?1")                                              \
+    X(FEEDBACK, "UPDATE moment SET uses=uses+1, helped=helped+?2 WHERE id=?1")
+
+enum store_statement {
+#define STATEMENT_ENUM(name, sql) SQL_##name,
+    STORE_STATEMENTS(STATEMENT_ENUM)
+#undef STATEMENT_ENUM
+    STORE_STATEMENT_COUNT
+};
+
+/* One word's part of what a transaction adds to the counters. */
+struct word_delta {
+    uint64_t hash;
+    int32_t rows, records;
+};
+
+/* What a transaction changes outside the file; applied when it is durable. */
+struct store_effects {
+    struct word_delta *words;
+    uint32_t word_count, word_capacity;
+    int64_t rows, records;
+    uint32_t moments;
+    int64_t added[STRATA_COUNT]; /* moments a stratum */
+    int64_t span_max[STRATA_COUNT];
+    bool df_saved;
+};
+
+#define DIRTY_KNOWN 8
+struct dirty_mark {
+    int64_t unit, t;
+};
+
+struct consolidation; /* consolidate.c */
+
+struct store {
+    sqlite3 *db;
+    const struct clock *clock;
+    char *path;
+    int lock_fd;
+    bool in_transaction;
+    sqlite3_stmt *statements[STORE_STATEMENT_COUNT];
+    struct words_df *df;
+    struct store_effects effects;
+    uint32_t moments_since_df; /* since the word counters were saved */
+    uint64_t moments_indexed;  /* that the counters cover, roughly */
+    int64_t span_max[STRATA_COUNT];
+    /* Units of stratum 1 that this writer knows to be marked in the file, so as not to mark again. */
+    struct dirty_mark known[DIRTY_KNOWN];
+    uint32_t known_next;
+    struct consolidation *consolidation;
+};
+
+static inline sqlite3_stmt *store_stmt(struct store *s, enum store_statement which)
+{
+    return s->statements[which];
+}
+
+/* Bounded checks of a file that is about to be written to (store_check.c). ERR_CORRUPT names the damage. */
+int store_check_file(const char *path, struct errmsg *err);
+int store_check_tables(sqlite3 *db, struct errmsg *err);
+
+/* One span of any stratum as the moment table has it. */
+struct moment_row {
+    int stratum;
+    int64_t stream; /* 0: NULL */
+    int64_t t_start, t_end;
+    int64_t records, raw_bytes;
+    int64_t seq_first, seq_last; /* 0: NULL */
+    double bits, bits_max, z;
+    int64_t unusual;
+    int path;
+    uint32_t code;
+    double confidence, tau;
+    uint32_t model, flags;
+    int ended;
+    unsigned char hash[16];
+    struct slice title;
+};
+
+int store_insert_moment(struct store *s, const struct moment_row *row, int64_t *ret_id,
+                        struct errmsg *err);
+/* Quantises; an all-zero or not finite one is left out. */
+int store_put_latent(struct store *s, int64_t id, uint32_t model, const float *latent,
+                     struct errmsg *err);
+/* Writes the rows of the index, and notes the counters' changes. */
+int store_put_words(struct store *s, int64_t id, const struct store_words *words,
+                    struct errmsg *err);
+/* Takes the single row of an episode, hour or day out; `words` as it was put in. */
+int store_delete_words(struct store *s, int64_t id, const struct store_words *words,
+                       struct errmsg *err);
+/* Marks what a new moment that starts at `t` changes (consolidate.c). */
+int store_mark_dirty(struct store *s, int64_t t, struct errmsg *err);
+void store_count_span(struct store *s, int stratum, int64_t added, int64_t span);
+
+void consolidation_free(struct consolidation *c);
+
+#endif
