@@ -18,15 +18,18 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
+# Instrumented programs are slower: every limit of waiting grows.
+SLOW = {"CK_TIMEOUT_MULTIPLIER": "8", "VARVE_TEST_SLOW": "8"}
+
 # name, meson options, suites to run (none: all), environment
 BUILDS = [
     ("debug", ["-Dbuildtype=debug", "-Dwerror=true"], [], {}),
     ("sanitize", ["-Dbuildtype=debugoptimized", "-Db_sanitize=address,undefined"],
      ["unit", "fuzz", "integration"],
-     {"ASAN_OPTIONS": "abort_on_error=1:detect_stack_use_after_return=1",
+     {**SLOW, "ASAN_OPTIONS": "abort_on_error=1:detect_stack_use_after_return=1",
       "UBSAN_OPTIONS": "halt_on_error=1:abort_on_error=1:print_stacktrace=1"}),
     ("thread", ["-Dbuildtype=debugoptimized", "-Db_sanitize=thread"], ["threads"],
-     {"TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1"}),
+     {**SLOW, "TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1"}),
     ("fault", ["-Dbuildtype=debug", "-Dfault=true"], ["fault"], {}),
 ]
 
@@ -125,12 +128,13 @@ def test_build(name, options, suites, environment):
         print(f"{name}: the build failed")
         return Count(failed=1)
     built = time.monotonic()
-    command = ["meson", "test", "-C", str(folder), "--no-rebuild"]
+    command = ["meson", "test", "-C", str(folder), "--no-rebuild", "--timeout-multiplier",
+               environment.get("VARVE_TEST_SLOW", "1")]
     for suite in suites:
         command += ["--suite", suite]
     log = folder / "meson-logs" / "testlog.json"
     log.unlink(missing_ok=True)
-    done = run(command, env={**os.environ, **environment})
+    done = run(command, env={**os.environ, "CK_DEFAULT_TIMEOUT": "60", **environment})
     total = Count()
     tests = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
     for test in sorted(tests, key=lambda t: t["name"]):
