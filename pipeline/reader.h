@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Bytes in, records out (`struct record_reader`; memory has a `struct record_reader` of its own): plain text lines, NDJSON, and CSV with a header. Bytes are fed in chunks of
- * any size and split; lines end at LF, trailing CRs are dropped, a byte order mark at the start too.
+ * Bytes in, records out (`struct record_reader`; memory has a `struct reader` of its own): plain text
+ * lines, NDJSON, and CSV with a header. Bytes are fed in chunks of any size and split; lines end at
+ * LF, trailing CRs are dropped, a byte order mark at the start too.
  *
  * What the input is, is found out from its first line: text is NDJSON when that is an object with the
  * text field, else plain lines; sensor data is NDJSON when it begins with `{`, else CSV (`,`, `;` or
@@ -56,8 +57,9 @@ struct record_reader_callbacks {
 };
 
 /* Copies the options' strings. ERR_UNSUPPORTED for other kinds, ERR_INVALID, ERR_NOMEM. */
-int record_reader_new(const struct record_reader_options *options, const struct record_reader_callbacks *callbacks,
-               struct record_reader **ret, struct errmsg *err);
+int record_reader_new(const struct record_reader_options *options,
+                      const struct record_reader_callbacks *callbacks,
+                      struct record_reader **ret, struct errmsg *err);
 void record_reader_free(struct record_reader *r);
 
 /* 0, ERR_NOMEM, or what a callback returned. */

@@ -112,7 +112,7 @@ static size_t bare_end(const char *s, size_t n, size_t at)
 /* What stands in a secret's place but is none. */
 static bool harmless(const char *s, size_t n)
 {
-    static const char *const words[] = {"null", "none", "nil", "true", "false", "undefined", MASK,
+    static const char *const words[] = {"null", "none", "nil", "true", "false", "undefined", MASK, "[redacted",
                                         "<redacted>", "redacted", "(null)", "yes", "no"};
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
         if (strlen(words[i]) == n && strncasecmp(s, words[i], n) == 0)
@@ -122,7 +122,7 @@ static bool harmless(const char *s, size_t n)
         alnum += isalnum((unsigned char)s[i]) || (unsigned char)s[i] >= 0x80;
         masked += s[i] == 'x' || s[i] == 'X';
     }
-    return (alnum == 0 && n < 4) || masked == n || strspn(s, "*") >= n;
+    return (alnum == 0 && n < 4) || (masked == n && n > 2) || strspn(s, "*") >= n;
 }
 
 static bool value_at(const char *s, size_t n, size_t at, struct cut *ret)

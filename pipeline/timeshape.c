@@ -7,6 +7,7 @@
  */
 #include "pipeline/timeshape.h"
 
+#include <ctype.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -85,7 +86,7 @@ static const char *read_clock(const char *p, char sep, struct parts *t)
 static const char *read_zone(const char *p, struct parts *t)
 {
     const char *q = *p == ' ' ? p + 1 : p;
-    if ((*q == 'Z' || *q == 'z') && !(q[1] >= 'A' && q[1] <= 'z')) {
+    if ((*q == 'Z' || *q == 'z') && !isalpha((unsigned char)q[1])) {
         t->zoned = true;
         return q + 1;
     }
@@ -526,7 +527,7 @@ static int field_number(const char *s, size_t n, int64_t *ret_us)
 {
     char *end;
     double value = strtod(s, &end);
-    if (end != s + n || s[0] == '+')
+    if (end != s + n || s[0] == '+' || !isfinite(value))
         return ERR_PARSE;
     if (n <= 19 && n >= 15 && strspn(s, "0123456789") == n) {
         uint64_t v = strtoull(s, NULL, 10);
