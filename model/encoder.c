@@ -3,10 +3,13 @@
 #include "model/encoder.h"
 
 #include "model/sensor_encoder.h"
+#include "model/text_encoder.h"
 
 int encoder_new(enum stream_kind kind, struct encoder **ret)
 {
     switch (kind) {
+    case KIND_TEXT:
+        return text_encoder_new(ret);
     case KIND_SENSOR:
         return sensor_encoder_new(ret);
     default:

@@ -1,0 +1,507 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Happy path: split off the first words, find the last timestamp among them, then walk on over what
+ * stands between a timestamp and a message (host, pid, level, [thread], component:) and stop at the
+ * first word that is none of these.
+ * Failure modes: an unknown header stays in the message, where the template miner learns which of its
+ * words vary; a message that looks like a header loses a word or two, the same ones in every line of
+ * its kind.
+ * Sizes: looks at the first WORDS_MAX words only.
+ */
+#include "model/log_header.h"
+
+#include <stdint.h>
+#include <string.h>
+
+#define WORDS_MAX 20
+#define TIME_WORDS 6    /* a timestamp is looked for among so many first words: BGL, HPC and Thunderbird
+                           keep theirs behind a label, a node and a state */
+#define BRACKET_MAX 240 /* a thread name or request context in brackets is not longer */
+
+enum word_kind {
+    WORD_OTHER,
+    WORD_TIME,
+    WORD_NUMBER,
+    WORD_LEVEL,
+    WORD_DASH,      /* "-", "--", ":", "|" alone */
+    WORD_BRACKET,   /* [ … ], may hold blanks */
+    WORD_COMPONENT, /* ends in a colon */
+};
+
+struct word {
+    uint32_t at, size, end; /* end: where the next word begins */
+    enum word_kind kind;
+};
+
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+static bool is_alpha(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+static size_t digits(const char *s, size_t n)
+{
+    size_t i = 0;
+    while (i < n && is_digit(s[i]))
+        i++;
+    return i;
+}
+
+static bool in_list(const char *list, const char *word, size_t n)
+{
+    /* The list is made of words with a blank around each. */
+    for (const char *p = list; (p = strchr(p, ' ')) && p[1]; p++)
+        if (!strncmp(p + 1, word, n) && p[1 + n] == ' ')
+            return true;
+    return false;
+}
+
+bool log_header_is_month(const char *w, size_t n)
+{
+    return n >= 3 && n <= 9 &&
+           in_list(" Jan Feb Mar Apr May Jun Jul Aug Sep Sept Oct Nov Dec January February March April "
+                   "June July August September October November December ",
+                   w, n);
+}
+
+bool log_header_is_weekday(const char *w, size_t n)
+{
+    if (n && w[n - 1] == ',')
+        n--;
+    return n >= 3 && n <= 9 &&
+           in_list(" Mon Tue Wed Thu Fri Sat Sun Monday Tuesday Wednesday Thursday Friday Saturday "
+                   "Sunday ",
+                   w, n);
+}
+
+/* HH:MM:SS with whatever fraction and zone behind it. */
+static bool is_clock(const char *s, size_t n)
+{
+    size_t h = digits(s, n);
+    if (h < 1 || h > 2 || n < h + 6 || s[h] != ':' || !is_digit(s[h + 1]) || !is_digit(s[h + 2]) ||
+        s[h + 3] != ':' || !is_digit(s[h + 4]) || !is_digit(s[h + 5]))
+        return false;
+    for (size_t i = h + 6; i < n; i++)
+        if (!is_digit(s[i]) && !strchr(".,:+-Z", s[i]))
+            return false;
+    return true;
+}
+
+/* Bytes of a date at s: 2005-06-03, 2005.6.3, 03/06/2005, 17/06/09, 10/Oct/2000, 20171223; or 0. */
+static size_t date_size(const char *s, size_t n)
+{
+    size_t a = digits(s, n);
+    if (a == 8 && (!strncmp(s, "19", 2) || !strncmp(s, "20", 2)) && s[4] <= '1' && s[6] <= '3')
+        return 8;
+    if ((a != 4 && a != 2 && a != 1) || n < a + 4 || !strchr("-/.", s[a]))
+        return 0;
+    size_t at = a + 1, b = digits(s + at, n - at);
+    if (!b && n > at + 3 && log_header_is_month(s + at, 3))
+        b = 3;
+    if (b < 1 || b > 3 || at + b >= n || s[at + b] != s[a])
+        return 0;
+    at += b + 1;
+    size_t c = digits(s + at, n - at);
+    if ((a == 4 && (c == 1 || c == 2)) || (a < 4 && (c == 2 || c == 4)))
+        return at + c;
+    return 0;
+}
+
+bool log_header_is_time(const char *s, size_t n)
+{
+    if (n && s[0] == '[') {
+        s++;
+        n--;
+    }
+    while (n && strchr("],:|", s[n - 1]))
+        n--;
+    if (n < 5 || n > 48)
+        return false;
+    if (is_clock(s, n))
+        return true;
+    size_t d = date_size(s, n);
+    if (d && d == n)
+        return true;
+    if (d && n > d + 4 && strchr("-T_: ", s[d]))
+        return digits(s + d + 1, n - d - 1) == 2 && strchr(".:", s[d + 3]);
+    return false;
+}
+
+/* A file name that carries a full date: nova-api.log.1.2017-05-16_13:53:08. */
+static bool holds_date(const char *s, size_t n)
+{
+    for (size_t i = 0; i + 10 <= n; i++)
+        if (is_digit(s[i]) && (!i || !is_digit(s[i - 1])) && digits(s + i, n - i) == 4 &&
+            date_size(s + i, n - i) >= 8)
+            return true;
+    return false;
+}
+
+/* Seconds or milliseconds since 1970, between 1995 and 2100; a fraction may follow. */
+static bool is_epoch(const char *s, size_t n)
+{
+    size_t d = digits(s, n);
+    if (d != n && s[d] != '.')
+        return false;
+    if (d == 10 || d == 13)
+        return (s[0] == '1' || s[0] == '2' || s[0] == '3') || (s[0] == '9' && d == 9);
+    return d == 9 && s[0] >= '8';
+}
+
+/* In running text these words are written small; as a level they are not, but in brackets. */
+static bool is_level(const char *s, size_t n, bool bracketed)
+{
+    while (n && strchr(",:", s[n - 1]))
+        n--;
+    if (n && s[0] == '<' && s[n - 1] == '>') {
+        s++;
+        n -= 2;
+    }
+    char low[12];
+    if (n < 3 || n >= sizeof low)
+        return false;
+    if (s[0] >= 'a' && s[0] <= 'z' && !bracketed)
+        return false;
+    for (size_t i = 0; i < n; i++)
+        low[i] = (char)(s[i] | 0x20);
+    return in_list(" trace debug verbose info information notice warn warning error err severe fatal "
+                   "critical crit alert emerg emergency failure panic audit ",
+                   low, n);
+}
+
+static bool is_number(const char *s, size_t n)
+{
+    size_t d = digits(s, n);
+    return d && (d == n || (d + 1 == n && (s[d] == ':' || s[d] == ',')));
+}
+
+static bool is_bracketed_level(const char *s, size_t n)
+{
+    return n > 4 && s[0] == '[' && s[n - 1] == ']' && is_level(s + 1, n - 2, true);
+}
+
+static enum word_kind kind_of(const char *s, size_t n)
+{
+    if ((n == 1 && strchr("-:|", s[0])) || (n == 2 && s[0] == '-' && s[1] == '-'))
+        return WORD_DASH;
+    if (log_header_is_time(s, n) || is_epoch(s, n))
+        return WORD_TIME;
+    if (is_number(s, n))
+        return WORD_NUMBER;
+    if (is_bracketed_level(s, n))
+        return WORD_LEVEL;
+    if (s[0] == '[' && s[n - 1] == ']')
+        return WORD_BRACKET;
+    if (is_level(s, n, false))
+        return WORD_LEVEL;
+    if (s[n - 1] == ':' && n > 1 && n <= 128)
+        return WORD_COMPONENT;
+    return WORD_OTHER;
+}
+
+/* Bytes from '[' to its ']', for a bracket with blanks in it; 0 when it does not close. */
+static size_t bracket_size(const char *s, size_t n)
+{
+    int depth = 0;
+    if (n > BRACKET_MAX)
+        n = BRACKET_MAX;
+    for (size_t i = 0; i < n; i++) {
+        depth += s[i] == '[';
+        if (s[i] == ']' && !--depth)
+            return i + 1;
+    }
+    return 0;
+}
+
+static bool bracket_is_time(const char *s, size_t n)
+{
+    for (size_t i = 1; i < n;) {
+        size_t k = i;
+        while (k < n && s[k] != ' ' && s[k] != ']')
+            k++;
+        if (log_header_is_time(s + i, k - i))
+            return true;
+        i = k + 1;
+    }
+    /* The kernel's seconds since boot: [   12.345678]. */
+    size_t i = 1;
+    while (i < n && s[i] == ' ')
+        i++;
+    size_t d = digits(s + i, n - i);
+    return d && i + d + 7 < n && s[i + d] == '.' && digits(s + i + d + 1, n - i - d - 1) == 6;
+}
+
+static size_t split(const char *line, size_t n, struct word *words)
+{
+    size_t count = 0, i = 0;
+    while (i < n && line[i] == ' ')
+        i++;
+    while (i < n && count < WORDS_MAX) {
+        struct word *w = &words[count++];
+        size_t k = i;
+        w->at = (uint32_t)i;
+        size_t bracket = line[i] == '[' ? bracket_size(line + i, n - i) : 0;
+        while (k < n && line[k] != ' ' && line[k] != '\t')
+            k++;
+        if (bracket && i + bracket > k) {
+            k = i + bracket;
+            w->kind = bracket_is_time(line + i, bracket) ? WORD_TIME : WORD_BRACKET;
+            while (k < n && line[k] != ' ' && line[k] != '\t')
+                k++;
+            if (w->kind == WORD_BRACKET && k != i + bracket)
+                w->kind = WORD_OTHER;
+        } else {
+            w->kind = kind_of(line + i, k - i);
+            if (bracket && bracket_is_time(line + i, bracket))
+                w->kind = WORD_TIME;
+        }
+        w->size = (uint32_t)(k - i);
+        while (k < n && (line[k] == ' ' || line[k] == '\t'))
+            k++;
+        w->end = (uint32_t)k;
+        i = k;
+    }
+    return count;
+}
+
+/* How many words from `i` on are a date with a month's name ("Jun 14 15:16:01", "Sun Dec 04 …"); or 0. */
+static size_t named_date(const char *line, const struct word *w, size_t count, size_t i)
+{
+    size_t at = i;
+    if (at < count && log_header_is_weekday(line + w[at].at, w[at].size))
+        at++;
+    if (at + 1 >= count || !log_header_is_month(line + w[at].at, w[at].size) ||
+        w[at + 1].kind != WORD_NUMBER || w[at + 1].size > 3)
+        return 0;
+    at += 2;
+    size_t from = at;
+    for (; at < count && at < from + 2; at++)
+        if (w[at].kind != WORD_TIME && !(w[at].kind == WORD_NUMBER && w[at].size == 4))
+            break;
+    return at > from ? at - i : 0;
+}
+
+static bool is_plain(const char *s, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (s[i] < 'a' || s[i] > 'z')
+            return false;
+    return true;
+}
+
+/* A number, a dash, an address or a word of three capitals: what stands before a time in a header. */
+static bool is_label(const char *s, const struct word *w)
+{
+    bool capitals = w->size >= 3;
+    for (size_t i = 0; i < w->size; i++) {
+        if (is_digit(s[i]))
+            return true;
+        capitals &= s[i] >= 'A' && s[i] <= 'Z';
+    }
+    return capitals || w->kind == WORD_DASH;
+}
+
+/* The word behind the last timestamp among the first words; 0 when there is none. */
+static size_t behind_time(const char *line, const struct word *w, size_t count)
+{
+    size_t last = 0;
+    bool labelled = is_label(line + w[0].at, &w[0]);
+    for (size_t i = 0; i < count && i < last + TIME_WORDS; i++) {
+        if (is_plain(line + w[i].at, w[i].size) && (last || !labelled))
+            break; /* this is a sentence */
+        size_t named = named_date(line, w, count, i);
+        if (named) {
+            i += named - 1;
+            last = i + 1;
+        } else if (w[i].kind == WORD_TIME || (i < 2 && holds_date(line + w[i].at, w[i].size))) {
+            last = i + 1;
+        } else if (i + 1 < count && w[i + 1].kind == WORD_TIME && w[i].size == 5 &&
+                   digits(line + w[i].at, 2) == 2 && strchr("-./", line[w[i].at + 2])) {
+            last = i + 2; /* 03-17 16:13:38.811 */
+            i++;
+        } else if (w[i].kind == WORD_COMPONENT || (last && w[i].kind == WORD_LEVEL)) {
+            break; /* a number behind it belongs to the message */
+        }
+    }
+    if (!last && count > 2 && w[0].kind == WORD_NUMBER && w[1].kind == WORD_NUMBER &&
+        w[0].size == 6 && w[1].size == 6)
+        last = 2; /* 081109 203615 */
+    return last;
+}
+
+/* sshd[24200]:, su(pam_unix)[21416]:, (com.apple.quicklook[2506]): */
+static bool names_process(const char *line, const struct word *w)
+{
+    const char *s = line + w->at;
+    size_t n = w->size;
+    if (n < 5 || s[n - 1] != ':')
+        return false;
+    n--;
+    if (s[n - 1] == ')')
+        n--;
+    if (!n || s[n - 1] != ']')
+        return false;
+    size_t i = n - 1;
+    while (i && is_digit(s[i - 1]))
+        i--;
+    return i && i < n - 1 && s[i - 1] == '[';
+}
+
+/* A letter alone between a pid and a component, as Android writes its levels. */
+static bool is_letter_level(const char *line, const struct word *w, size_t i, size_t count)
+{
+    return i > 0 && w[i].size == 1 && strchr("VDIWEFA", line[w[i].at]) && i + 1 < count &&
+           w[i - 1].kind == WORD_NUMBER;
+}
+
+static bool is_lettered_dots(const char *s, size_t n)
+{
+    bool dot = false;
+    for (size_t i = 0; i < n; i++) {
+        if (!is_alpha(s[i]) && !is_digit(s[i]) && !strchr("._$-", s[i]))
+            return false;
+        dot |= s[i] == '.';
+    }
+    return dot;
+}
+
+/* Without a time before it "Error" may begin a sentence; ERROR and [error] do not. */
+static bool is_certain_level(const char *s, size_t n)
+{
+    bool capitals = true;
+    for (size_t i = 0; i < n; i++)
+        capitals &= !(s[i] >= 'a' && s[i] <= 'z');
+    return capitals || s[0] == '[' || s[0] == '<';
+}
+
+/*
+ * From the word behind the timestamp (or the first one) to the message. `i` is only moved over words
+ * that surely belong to the header: an unknown word goes with it only when something certain follows.
+ */
+static size_t walk(const char *line, const struct word *w, size_t count, size_t i)
+{
+    bool level = false, time = i > 0, number = false;
+    while (i < count) {
+        enum word_kind next = i + 1 < count ? w[i + 1].kind : WORD_OTHER;
+        bool columns = w[i].end >= w[i].at + w[i].size + 2; /* blanks pad it to a column */
+        if (names_process(line, &w[i]))
+            return i + 1;
+        switch (w[i].kind) {
+        case WORD_NUMBER:
+            if (level)
+                return i;
+            number = true;
+            i++;
+            continue;
+        case WORD_TIME:
+            if (level)
+                return i;
+            i++;
+            continue;
+        case WORD_DASH:
+            i++;
+            continue;
+        case WORD_LEVEL:
+            if (!time && !columns && !is_certain_level(line + w[i].at, w[i].size))
+                return i;
+            level = true;
+            i++;
+            continue;
+        case WORD_BRACKET:
+            if (next == WORD_DASH)
+                return i + 2;
+            if (!level && !time)
+                return i;
+            if (level && next != WORD_COMPONENT && next != WORD_DASH && !time)
+                return i;
+            i++;
+            if (next == WORD_COMPONENT && w[i].kind == WORD_COMPONENT)
+                return i + 1;
+            return i;
+        case WORD_COMPONENT:
+            /* After a level or a pid it is the component; after a bare time it may be the message. */
+            return level || number ? i + 1 : i;
+        default:
+            break;
+        }
+        if (is_letter_level(line, w, i, count)) {
+            level = true;
+            i++;
+            if (next == WORD_OTHER && i + 1 < count && w[i + 1].kind == WORD_DASH)
+                return i + 2; /* "chatty  : uid=…" */
+            continue;
+        }
+        if (level && columns && i + 1 < count)
+            return i + 1; /* Windows: Info   CBS    Loaded … */
+        if (level && next == WORD_BRACKET && is_lettered_dots(line + w[i].at, w[i].size))
+            return i + 2; /* OpenStack: INFO nova.virt [req-…] */
+        if (level)
+            return i;
+        if (i + 1 < count && names_process(line, &w[i + 1]))
+            return i + 2;
+        if (i + 2 < count && names_process(line, &w[i + 2]))
+            return i + 3;
+        if (next == WORD_LEVEL || (i + 2 < count && w[i + 2].kind == WORD_LEVEL)) {
+            i += next == WORD_LEVEL ? 1 : 2;
+            continue;
+        }
+        if (i + 3 < count && time && w[i + 3].kind == WORD_LEVEL) {
+            i += 3;
+            continue;
+        }
+        if (!time)
+            return i;
+        if (next == WORD_DASH || (i + 2 < count && w[i + 2].kind == WORD_DASH)) {
+            size_t dash = next == WORD_DASH ? i + 1 : i + 2;
+            if (line[w[dash].at] != '-' || (dash + 1 < count && w[dash + 1].kind != WORD_LEVEL))
+                return dash + 1; /* program - message */
+            i = dash;
+            continue;
+        }
+        if (next == WORD_COMPONENT && !number && is_alpha(line[w[i + 1].at]))
+            return i + 1; /* the host; the component stays, it may already be the message */
+        return i;
+    }
+    return i;
+}
+
+/* 20171223-22:15:29:606|Step_LSC|30002312|message: fields end in bars. Returns 0 when not so. */
+static size_t barred(const char *line, size_t n)
+{
+    const char *bar = memchr(line, '|', n < 40 ? n : 40);
+    if (!bar || !log_header_is_time(line, (size_t)(bar - line)))
+        return 0;
+    size_t at = (size_t)(bar - line) + 1;
+    for (size_t i = at; i < n && i < at + 64 && line[i] != ' '; i++)
+        if (line[i] == '|')
+            at = i + 1;
+    return at;
+}
+
+size_t log_header_end(const char *line, size_t n)
+{
+    struct word words[WORDS_MAX];
+    size_t bars = barred(line, n);
+    if (bars)
+        return bars;
+    size_t count = split(line, n, words);
+    if (!count)
+        return 0;
+    size_t at = behind_time(line, words, count);
+    size_t from = at;
+    at = walk(line, words, count, at);
+    /* Numbers and dashes alone are no header; something of it must have been certain. */
+    if (!from && at) {
+        bool certain = false;
+        for (size_t i = 0; i < at; i++)
+            certain |= words[i].kind == WORD_LEVEL || names_process(line, &words[i]) ||
+                       is_letter_level(line, words, i, count);
+        if (!certain)
+            return 0;
+    }
+    return at ? words[at - 1].end : 0;
+}
