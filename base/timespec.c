@@ -69,9 +69,7 @@ static bool parse_ago(const char *s, int64_t *ret_us)
         if (s == start || !unit)
             return false;
         s++;
-        sum += v * unit;
-        if (sum > TIME_MAX)
-            sum = TIME_MAX;
+        sum = v > (TIME_MAX - sum) / unit ? TIME_MAX : sum + v * unit;
     }
     *ret_us = sum;
     return true;
