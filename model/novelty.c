@@ -15,10 +15,13 @@
 #include "base/record.h"
 
 /* An alert is a push of this share of the range: below, records of pure noise count; far above,
- * slow or seasonal changes are missed. Flat between 0.035 and 0.05. */
-#define SHARE 0.045
-/* A young range is known badly: at n samples the share is larger by (1 + YOUNG / n). */
-#define YOUNG 500.0
+ * slow or seasonal changes are missed. Flat between 0.03 and 0.05. Surprise is a statistic of the
+ * tail, so its own range is twice as ragged as the others'. */
+#define SHARE 0.04
+#define SHARE_BITS 0.08
+/* A young range is known badly: at n samples the share is larger by (1 + YOUNG / n). More trades
+ * hits for fewer false alarms, one for one, from 500 to 2000. */
+#define YOUNG 750.0
 /* No alert before this: ranges of two hundred samples and less say nothing. */
 #define WARM 200
 /* Pushes within a few samples belong together (a mean over 16 walks out in small steps): what is
@@ -113,7 +116,7 @@ static void push_view(struct novelty *n, int view, double level, double floor, b
     double low = fmin(r->low, r->low_old), high = fmax(r->high, r->high_old);
     double over = level > high ? level - high : low - level, push = 0;
     if (over > 0)
-        push = over / (SHARE * (high - low) + floor);
+        push = over / ((view == NOVELTY_BITS ? SHARE_BITS : SHARE) * (high - low) + floor);
     r->push = r->push * LEAK + (push < PUSH_MAX ? push : PUSH_MAX);
     if (r->push > best->strength)
         *best = (struct novelty_finding){r->push, (enum novelty_view)view, level > high, level, low,

@@ -31,13 +31,15 @@
 #define FORGET 0.998
 #define INVERSE_START 10.0
 #define INVERSE_MAX 1e4
-#define NORMAL_MAX 50.0 /* normalised inputs are cut here: one wild sample must not wreck the fit  \
-                         */
+#define NORMAL_MAX                                                                                 \
+    50.0 /* normalised inputs are cut here: one wild sample must not wreck the fit                 \
+          */
 #define WEIGHT_MAX 100.0
 /* Period: lags tried, pairs a lag (noise of the estimate 1/16), and what counts as periodic. */
 #define LAG_MIN 3
 #define LAG_MAX 480
 #define LAG_PAIRS 256
+#define FORM_MAX 4.0 /* outliers are cut, or one spike would make its own period */
 #define PERIOD_MIN_SCORE 0.35
 /* A longer lag must beat a shorter peak by this much: multiples of the period score alike. */
 #define PERIOD_BETTER 0.06
@@ -156,11 +158,11 @@ static void regression_learn(struct predictor *p, const double *in, double error
             gain[i] += p->inverse[i][j] * in[j];
         power += gain[i] * in[i];
     }
-    double trace = 0, by = 1 / power;
+    double trace = 0, by = 1 / power, grow = 1 / FORGET;
     for (int i = 0; i < PREDICTOR_INPUTS; i++) {
         p->weights[i] = clip(p->weights[i] + gain[i] * by * error, WEIGHT_MAX);
         for (int j = 0; j < PREDICTOR_INPUTS; j++)
-            p->inverse[i][j] = (p->inverse[i][j] - gain[i] * gain[j] * by) / FORGET;
+            p->inverse[i][j] = (p->inverse[i][j] - gain[i] * gain[j] * by) * grow;
         trace += p->inverse[i][i];
     }
     /* Without news (constant input) the inverse grows without end; rounding can break it. */
@@ -188,16 +190,34 @@ static double lag_score(const struct predictor *p, uint32_t lag)
         return 0; /* two whole turns at least */
     uint64_t stride = pairs > LAG_PAIRS ? pairs / LAG_PAIRS : 1;
     uint64_t count = pairs / stride < LAG_PAIRS ? pairs / stride : LAG_PAIRS;
-    double product = 0, left = 0, right = 0;
-    for (uint64_t i = 0; i < count; i++) {
-        uint64_t at = p->seen - 1 - i * stride;
-        double a = (double)p->forms[at % PREDICTOR_FORMS];
-        double b = (double)p->forms[(at - lag) % PREDICTOR_FORMS];
-        product += a * b;
-        left += a * a;
-        right += b * b;
+    /* Four sums, because one would wait for itself; single precision is far inside the noise. */
+    const uint32_t mask = PREDICTOR_FORMS - 1;
+    uint32_t at = (uint32_t)(p->seen - 1), step = (uint32_t)stride;
+    float s0 = 0, s1 = 0, s2 = 0, s3 = 0;
+    for (uint64_t i = 0; i + 4 <= count; i += 4) {
+        s0 += p->forms[at & mask] * p->forms[(at - lag) & mask];
+        at -= step;
+        s1 += p->forms[at & mask] * p->forms[(at - lag) & mask];
+        at -= step;
+        s2 += p->forms[at & mask] * p->forms[(at - lag) & mask];
+        at -= step;
+        s3 += p->forms[at & mask] * p->forms[(at - lag) & mask];
+        at -= step;
     }
-    return left > 0 && right > 0 ? product / sqrt(left * right) : 0;
+    double power = p->power / (double)have * (double)(count & ~3ULL);
+    return power > 0 ? ((double)s0 + (double)s1 + (double)s2 + (double)s3) / power : 0;
+}
+
+static void keep_form(struct predictor *p, double form)
+{
+    float *slot = &p->forms[p->seen % PREDICTOR_FORMS];
+    p->power += form * form - (double)*slot * (double)*slot;
+    *slot = (float)form;
+    if (p->seen % PREDICTOR_FORMS == 0) {
+        p->power = 0;
+        for (int i = 0; i < PREDICTOR_FORMS; i++)
+            p->power += (double)p->forms[i] * (double)p->forms[i];
+    }
 }
 
 static void search_period(struct predictor *p)
@@ -334,16 +354,18 @@ void predictor_observe(struct predictor *p, int64_t time, double value, struct p
         fit += p->weights[i] * in[i];
     by[EXPERT_REGRESSION] = sane(p->slow + clip(fit, NORMAL_MAX) * size);
 
-    double mid = blend(p->errors, by, EXPERTS, floor), error = sane(value - mid), low, high;
-    residual_interval(&p->residual, 0.9, floor, &low, &high);
+    double mid = blend(p->errors, by, EXPERTS, floor), error = sane(value - mid);
     *ret = (struct prediction){
         .mid = mid,
-        .low = sane(mid + low),
-        .high = sane(mid + high),
         .probability = p->seen < 2 ? 1 : residual_probability(&p->residual, error, floor),
         .units = p->seen < 2 ? 0 : residual_units(&p->residual, error, floor),
     };
 
+    if (ret->probability < PREDICTION_RARE) {
+        residual_interval(&p->residual, 0.9, floor, &ret->low, &ret->high);
+        ret->low = sane(mid + ret->low);
+        ret->high = sane(mid + ret->high);
+    }
     if (p->seen)
         residual_learn(&p->residual, error, floor);
     for (int i = 0; i < EXPERTS; i++) {
@@ -358,7 +380,7 @@ void predictor_observe(struct predictor *p, int64_t time, double value, struct p
     learn_levels(p, time, value);
     p->ring[p->seen % PREDICTOR_RING] = value;
     size = p->spread > floor ? p->spread : floor;
-    p->forms[p->seen % PREDICTOR_FORMS] = (float)clip((value - p->slow) / size, 4);
+    keep_form(p, clip((value - p->slow) / size, FORM_MAX));
     p->last = value;
     p->time = time;
     p->seen++;
@@ -414,10 +436,10 @@ void predictor_walk(struct predictor *p, struct state *s)
 {
     state_u64(s, &p->seen, UINT64_MAX / 2);
     state_i64(s, &p->time);
-    double *plain[] = {&p->step,         &p->last,         &p->level,        &p->trend,
-                       &p->slow,         &p->spread,       &p->grid,         &p->usual[0],
-                       &p->usual[1],     &p->best_score,   &p->before_score, &p->before_before,
-                       &p->period_score, &p->season_before};
+    double *plain[] = {&p->step,         &p->last,          &p->level,        &p->trend,
+                       &p->slow,         &p->spread,        &p->grid,         &p->usual[0],
+                       &p->usual[1],     &p->best_score,    &p->before_score, &p->before_before,
+                       &p->period_score, &p->season_before, &p->power};
     for (size_t i = 0; i < sizeof(plain) / sizeof(*plain); i++)
         state_f64(s, plain[i]);
     state_f64s(s, p->ring, PREDICTOR_RING);

@@ -55,6 +55,7 @@ struct predictor {
     uint8_t day_seen[PREDICTOR_DAY], week_seen[PREDICTOR_WEEK];
     /* The search of a period: one lag a sample. */
     uint32_t lag, best_lag, period;
+    double power; /* sum of the squares of `forms` */
     double best_score, before_score, before_before, period_score;
     /* Regression over PREDICTOR_INPUTS inputs, recursive least squares. */
     double weights[PREDICTOR_INPUTS];
@@ -67,11 +68,14 @@ struct predictor {
     struct residual residual;
 };
 
+#define PREDICTION_RARE 0.001
+
 /* What one sample was, seen from before it. All finite. */
 struct prediction {
-    double mid, low, high; /* forecast and 90 % interval */
-    double probability;    /* two-sided, calibrated, 2^-40..1; 1 for the first samples */
-    double units;          /* error in units of its usual size */
+    double mid;         /* forecast */
+    double low, high;   /* 90 % interval; only where probability < PREDICTION_RARE, else 0 */
+    double probability; /* two-sided, calibrated, 2^-40..1; 1 for the first samples */
+    double units;       /* error in units of its usual size */
 };
 
 void predictor_init(struct predictor *p);

@@ -59,9 +59,12 @@ void sensor_latent_add(struct sensor_latent *l, uint32_t place, double value, do
 
 void sensor_latent_finish(float *latent)
 {
-    float sum = 0;
-    for (int i = 0; i < LATENT_DIM; i++)
-        sum += latent[i] * latent[i];
+    float sums[8] = {0}; /* eight, so that the compiler may use vectors */
+    for (int i = 0; i < LATENT_DIM; i += 8)
+        for (int j = 0; j < 8; j++)
+            sums[j] += latent[i + j] * latent[i + j];
+    float sum =
+        (sums[0] + sums[1]) + (sums[2] + sums[3]) + (sums[4] + sums[5]) + (sums[6] + sums[7]);
     if (!(sum > 0))
         return;
     float by = 1 / sqrtf(sum);

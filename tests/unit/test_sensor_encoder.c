@@ -236,6 +236,178 @@ START_TEST(nothing_is_allocated_once_warm)
 }
 END_TEST
 
+/* ---- what must alert, and what must not ---- */
+
+static double quiet_level(int i)
+{
+    return 40 + gauss();
+}
+static double quiet_day(int i)
+{
+    return 50 + 20 * sin(2 * M_PI * i / 288) + gauss();
+}
+static double spike(int i)
+{
+    return quiet_level(i) + (i == 2500 ? 30 : 0);
+}
+static double step_down(int i)
+{
+    return quiet_level(i) - (i >= 2500 ? 6 : 0);
+}
+static double flat_line(int i)
+{
+    return i >= 2500 ? 40.5 : quiet_level(i);
+}
+static double wild_swings(int i)
+{
+    return i >= 2500 ? 40 + 2.5 * gauss() : quiet_level(i);
+}
+/* The day's peak, due from sample 2304 + 30 on, does not come; every value is a usual one. */
+static double missing_peak(int i)
+{
+    return i >= 2304 && i < 2304 + 144 ? 50 + gauss() : quiet_day(i);
+}
+
+static const struct {
+    const char *name;
+    double (*make)(int i);
+    int from, to; /* an alert must lie here; none expected when to is 0 */
+    const char *word;
+} stories[] = {
+    {"spike", spike, 2500, 2501, "usually"},
+    {"step", step_down, 2500, 2520, ""},
+    {"flat line", flat_line, 2500, 2570, "flat at 40.5"},
+    {"variance", wild_swings, 2500, 2570, ""},
+    {"missing peak", missing_peak, 2304, 2448, ""},
+    {"quiet", quiet_level, 0, 0, ""},
+    {"quiet days", quiet_day, 0, 0, ""},
+};
+
+START_TEST(stories_alert_once_and_in_time)
+{
+    int hits = 0, others = 0, told = 0;
+    enum { TURNS = 10 };
+    for (int turn = 0; turn < TURNS; turn++) {
+        struct encoder *e = fresh();
+        bool hit = false;
+        rng = 1000003ULL * (uint64_t)(turn + 1);
+        for (int i = 0; i < 4000; i++) {
+            struct observation o =
+                feed(e, (uint64_t)i + 1, 300 * US_PER_SECOND, stories[_i].make(i));
+            if (o.score < 0.5)
+                continue;
+            ck_assert_str_ne(o.why, "");
+            if (i >= stories[_i].from && i < stories[_i].to) {
+                hit = true;
+                told += strstr(o.why, stories[_i].word) != NULL;
+            } else if (i < stories[_i].from || !stories[_i].to) {
+                others++;
+            }
+        }
+        hits += hit;
+        free_both(e, NULL);
+    }
+    printf("%-12s hit %d of %d, other alerts %d\n", stories[_i].name, hits, TURNS, others);
+    if (stories[_i].to) {
+        ck_assert_int_ge(hits, TURNS - 1);
+        ck_assert_int_ge(told, TURNS - 1);
+    }
+    /* A few false ones in 4,000 samples, most of them while the channel is young. */
+    ck_assert_int_le(others, 4 * TURNS);
+}
+END_TEST
+
+START_TEST(many_channels_are_not_louder)
+{
+    /* Sixteen quiet channels: their surprise is as calibrated as one's, their alerts stay few. */
+    struct encoder *e = fresh();
+    int over5 = 0, alerts = 0;
+    enum { N = 8000, WARM = 2000 };
+    rng = 17;
+    for (int i = 0; i < N + WARM; i++) {
+        struct sample samples[16];
+        for (int c = 0; c < 16; c++)
+            samples[c] = (struct sample){(uint16_t)c, gauss()};
+        struct record r = {.seq = (uint64_t)i + 1,
+                           .time = i * US_PER_SECOND,
+                           .samples = samples,
+                           .sample_count = 16};
+        struct observation o;
+        ck_assert_int_eq(encoder_observe(e, &r, &o), 0);
+        over5 += i >= WARM && o.bits >= 5;
+        alerts += o.score >= 0.5;
+    }
+    double share = over5 / (double)N * 32;
+    ck_assert_msg(share > 0.7 && share < 1.4, "P(bits >= 5) is %.2f / 32", share);
+    ck_assert_int_le(alerts, 30);
+    free_both(e, NULL);
+}
+END_TEST
+
+START_TEST(forecast_holds_its_interval)
+{
+    /* A daily wave sampled each 15 minutes: half a day ahead the season must be known, and nine of
+     * ten values must lie inside the interval, give or take. */
+    struct encoder *e = fresh();
+    int inside = 0, asked = 0;
+    double worst = 0;
+    rng = 23;
+    for (int i = 0; i < 3000; i++) {
+        feed(e, (uint64_t)i + 1, 15 * US_PER_MINUTE, 20 * sin(2 * M_PI * i / 96) + gauss());
+        if (i < 1500)
+            continue;
+        double mid, low, high, truth = 20 * sin(2 * M_PI * (i + 48) / 96);
+        ck_assert_int_eq(sensor_encoder_forecast(e, 0, 48 * 15 * US_PER_MINUTE, &mid, &low, &high),
+                         0);
+        worst = fmax(worst, fabs(mid - truth));
+        double value = truth + gauss();
+        inside += value >= low && value <= high;
+        asked++;
+    }
+    ck_assert_msg(worst < 8, "the forecast was off by %.1f", worst);
+    ck_assert_msg(inside > 0.8 * asked, "%d of %d inside", inside, asked);
+    double v;
+    ck_assert_int_eq(sensor_encoder_forecast(e, 0, -1, &v, &v, &v), ERR_INVALID);
+    ck_assert_int_eq(sensor_encoder_forecast(e, 5, 1, &v, &v, &v), ERR_NOTFOUND);
+    free_both(e, NULL);
+}
+END_TEST
+
+static double cosine(const float *a, const float *b)
+{
+    double sum = 0, x = 0, y = 0;
+    for (int i = 0; i < LATENT_DIM; i++) {
+        sum += (double)a[i] * (double)b[i];
+        x += (double)a[i] * (double)a[i];
+        y += (double)b[i] * (double)b[i];
+    }
+    return sum / sqrt(x * y);
+}
+
+START_TEST(latents_tell_regimes_apart)
+{
+    /* Means over windows: two of one regime are nearer than two of different ones. */
+    static float means[4][LATENT_DIM];
+    struct encoder *e = fresh();
+    rng = 29;
+    for (int i = 0; i < 2000; i++) {
+        double phase = 2 * M_PI * i / (i < 1000 ? 50 : 12);
+        struct observation o =
+            feed(e, (uint64_t)i + 1, US_PER_SECOND, 5 * sin(phase) + 0.3 * gauss());
+        double length = cosine(o.latent, o.latent);
+        ck_assert(fabs(length - 1) < 1e-5);
+        int window = i % 1000 >= 900 ? 2 * (i / 1000) + 1 : i % 1000 >= 800 ? 2 * (i / 1000) : -1;
+        for (int d = 0; d < LATENT_DIM && window >= 0; d++)
+            means[window][d] += o.latent[d];
+    }
+    double same = fmin(cosine(means[0], means[1]), cosine(means[2], means[3]));
+    double other = fmax(cosine(means[0], means[2]), cosine(means[1], means[3]));
+    printf("cosine: same regime %.3f, other %.3f\n", same, other);
+    ck_assert(same > 0.95 && other < same - 0.1);
+    free_both(e, NULL);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("sensor_encoder");
@@ -248,6 +420,11 @@ int main(void)
     tcase_add_test(rest, damaged_state_is_refused_or_harmless);
     tcase_add_test(rest, wild_values_stay_finite);
     tcase_add_test(rest, nothing_is_allocated_once_warm);
+    tcase_add_loop_test(rest, stories_alert_once_and_in_time, 0,
+                        (int)(sizeof(stories) / sizeof(*stories)));
+    tcase_add_test(rest, many_channels_are_not_louder);
+    tcase_add_test(rest, forecast_holds_its_interval);
+    tcase_add_test(rest, latents_tell_regimes_apart);
     suite_add_tcase(suite, calibration);
     suite_add_tcase(suite, rest);
     SRunner *runner = srunner_create(suite);
