@@ -14,7 +14,8 @@
  * the channel as a whole.
  *
  * Credits are bytes of whole frames (length field included) that hold RECORDS: a client may have at
- * most that many under way; an ACK gives them back when the records are durable.
+ * most that many under way, but one frame always; an ACK gives them back when the records are
+ * durable.
  */
 #ifndef VARVE_IPC_FRAME_H
 #define VARVE_IPC_FRAME_H

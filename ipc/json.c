@@ -15,7 +15,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "ipc/json_text.h"
+#include "ipc/json_private.h"
 
 static void *hook_malloc(size_t size)
 {
@@ -32,18 +32,23 @@ static const cJSON *node(const struct json *j)
     return (const cJSON *)j;
 }
 
-int json_parse_with(struct json_scanner *s, const char *text, size_t size, struct json **ret,
-                    struct errmsg *err)
+struct json *json_tree(const char *text, size_t size)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, set_hooks);
+    return (struct json *)cJSON_ParseWithLength(text, size);
+}
+
+int json_parse_with(struct json_scanner *s, const char *text, size_t size, struct json **ret,
+                    struct errmsg *err)
+{
     int r = json_check(s, text, size, err);
     if (r < 0)
         return r;
-    cJSON *tree = cJSON_ParseWithLength(text, size);
+    struct json *tree = json_tree(text, size);
     if (!tree)
         return err_set(err, ERR_NOMEM, "out of memory");
-    *ret = (struct json *)tree;
+    *ret = tree;
     return 0;
 }
 

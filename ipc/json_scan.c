@@ -19,7 +19,7 @@
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "ipc/json.h"
-#include "ipc/json_text.h"
+#include "ipc/json_private.h"
 
 #define TABLE_SIZE 256 /* entries of a fresh table; a power of two */
 #define TABLE_KEEP 4096

@@ -4,8 +4,10 @@
  * called on the loop's thread, and all callbacks come there; large lines are parsed on libuv's
  * pool.
  *
+ * The process must ignore SIGPIPE.
+ *
  * Who gets in: root, the user the daemon runs as, and members of the socket file's group; anybody
- * else is closed on without a word. One connection's faults never touch another.
+ * else gets one error line and is closed on. One connection's faults never touch another.
  */
 #ifndef VARVE_IPC_SERVER_H
 #define VARVE_IPC_SERVER_H
@@ -39,8 +41,8 @@ struct ipc_request {
 
 /*
  * Records of one frame, in order; the handler's until ipc_batch_release. A record's tag is its
- * number on the channel, from 1. Ones that were bad were answered already and left out, so count
- * may be 0.
+ * number on the channel, from 1. Bad ones were answered already and are left out; count is at
+ * least 1.
  */
 struct ipc_batch {
     struct record *records; /* arrival is 0; the handler may change them */
@@ -60,6 +62,8 @@ struct server_callbacks {
     void (*channel_name)(void *user, void *channel, uint16_t index, const char *name);
     void (*flush)(void *user, void *channel); /* answer with ipc_channel_flushed */
     void (*close)(void *user, void *channel); /* answer with ipc_channel_closed */
+    /* Something for the log: why a connection was closed on. `conn` may be NULL. May be NULL. */
+    void (*trouble)(void *user, const struct ipc_conn *conn, const char *what);
 };
 
 /* A size of 0 takes the default. */

@@ -97,14 +97,16 @@ VARVE_API int varve_channel_put_values(struct varve_channel *c, uint64_t seq, in
 /* The index of a sensor channel's name, for varve_channel_put_values. */
 VARVE_API int varve_channel_name(struct varve_channel *c, const char *name, uint16_t *ret_index);
 /*
- * Called from within the channel's functions for each record that was refused: `number` counts the
- * records put on this channel from 1; text lives that long.
+ * Called from within the channel's functions for each record that the daemon refused: `number`
+ * counts those whose put returned 0, from 1; text lives that long.
  */
 VARVE_API void varve_channel_on_error(struct varve_channel *c,
                                       void (*call)(void *user, uint64_t number, const char *text),
                                       void *user);
 /* Highest seq up to which everything received is durable, as far as was heard. */
 VARVE_API uint64_t varve_channel_acked(const struct varve_channel *c);
+/* Sends what is queued, without waiting for the daemon: before a pause between records. */
+VARVE_API int varve_channel_send(struct varve_channel *c);
 /* Sends what is queued; returns when all of it is durable and searchable. */
 VARVE_API int varve_channel_flush(struct varve_channel *c);
 /* Flushes, ends the stream's channel and frees c, also when it fails. */
