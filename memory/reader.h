@@ -16,12 +16,16 @@
 
 struct reader;
 struct sketch_index;
+struct words_df;
+struct rank_weights;
 
 struct reader_options {
     const char *path;
     const struct clock *clock;             /* "now" of recency and time phrases */
     const struct sketch_index *sketches;   /* shared, may be NULL: then latents are not searched */
+    const struct words_df *df;             /* the live store's, shared; NULL: the file's is loaded */
     int cache_kib;                         /* SQLite page cache; 0: 4096 */
+    const struct rank_weights *weights;    /* NULL: the defaults (memory/rank.h); benchmarks */
 };
 
 /* Takes a few ms. ERR_NOTFOUND without a file, ERR_CORRUPT, ERR_UNSUPPORTED for another schema. */

@@ -30,7 +30,7 @@ struct recall_filter {
     uint32_t stream_count;
 };
 
-/* Bytes of each rung of the ladder; body is exact for text and a bound for other kinds. */
+/* Bytes of each rung of the ladder; body is exact for text and an estimate for other kinds. */
 struct recall_cost {
     uint64_t title, gist, body, raw;
 };
@@ -57,6 +57,7 @@ struct recall_record {
     int64_t time;
     const char *ref; /* NULL: none */
     double score;
+    const char *text; /* recall_ask only, as far as the budget reaches; else NULL */
 };
 
 struct recall_items {
@@ -71,6 +72,7 @@ struct recall_query {
     struct recall_filter filter;
     uint32_t limit;    /* 0: RECALL_LIMIT_DEFAULT */
     double recency;    /* 0: none … 1: a hit of now counts twice one of long ago */
+    const float *latent; /* encoder_text_query of the text; NULL: words only */
 };
 
 struct recall_found {
@@ -82,7 +84,7 @@ struct recall_found {
 int recall_search(struct reader *r, const struct recall_query *q, struct arena *arena,
                   struct recall_found *ret, struct errmsg *err);
 
-/* memory.similar: exactly one of id, text, latent is given. */
+/* memory.similar: by id, or by a latent, or (without sketches) by the words of a text. */
 struct recall_example {
     int64_t id;          /* 0: none. Items like it, itself left out */
     struct slice text;
@@ -124,7 +126,7 @@ struct recall_entity {
     int64_t id;
     const char *kind, *name;
     uint64_t count;      /* mentions */
-    uint64_t moments;
+    uint64_t moments;    /* it appears in; 0 in a list, where it is not counted */
     int64_t first, last; /* event times */
 };
 
@@ -198,14 +200,16 @@ int recall_entity_history(struct reader *r, const char *name, const struct recal
 struct recall_question {
     struct slice text;
     struct recall_filter filter; /* joined with what the question's time phrases say */
-    uint32_t budget;             /* bytes of titles and gists; 0: RECALL_BUDGET_DEFAULT */
+    uint32_t budget;             /* bytes of titles, texts and gists; 0: RECALL_BUDGET_DEFAULT */
     uint32_t limit;              /* items; 0: RECALL_LIMIT_DEFAULT */
     int64_t time_budget;         /* microseconds; 0: 500 ms. Descending stops there */
+    const float *latent;         /* encoder_text_query of the text; NULL: words only */
 };
 
 struct recall_answer {
     bool absent;
-    double confidence; /* 0..1: how far the question's terms are covered by one piece of evidence */
+    double confidence; /* 0..1: how far one piece of evidence covers the question's weight; of an overview
+                          the share of streams that recorded anything */
     const char *text;  /* a short plain answer for people, made of the evidence */
     int64_t since, until; /* the span that was searched; TIME_UNKNOWN: open */
     struct recall_items items;

@@ -27,9 +27,9 @@ void sketch_index_remove(struct sketch_index *ix, int64_t id);
 uint32_t sketch_index_count(const struct sketch_index *ix);
 
 /*
- * Fills it from the file, newest first, over a connection of its own: at most `max_id` (the moments
- * that were there when the daemon started; 0: all). Meant for a background thread; the index is then
- * appended to by the same thread, or after this returned. *stop, when not NULL, ends it early.
+ * Appends what the file holds, oldest first, over a connection of its own: moments up to `max_id` (those
+ * that were there when the daemon started; 0: all). Meant for a background thread, which is the one that
+ * appends until this returns. *stop, when not NULL, ends it early.
  */
 int sketch_index_load(struct sketch_index *ix, const char *path, int64_t max_id,
                       const volatile bool *stop, struct errmsg *err);

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What recall_ask builds its answer with: the words for people, the budget, the overview of a span.
+ * Everything said is taken from the evidence; nothing is made up.
+ */
+#ifndef VARVE_MEMORY_ANSWER_H
+#define VARVE_MEMORY_ANSWER_H
+
+#include "memory/search.h"
+
+#define STEPS_MAX 16
+
+struct answering {
+    struct reader *r;
+    const struct recall_question *q;
+    struct reader_filter filter; /* the caller's joined with the question's time phrases */
+    bool timed;                  /* a span was asked for */
+    const char *said;            /* the time phrase, "" when none */
+    struct arena *arena;
+    struct recall_answer *out;
+    uint64_t left;    /* of the byte budget */
+    int64_t deadline; /* on the monotonic clock */
+    uint32_t limit;
+    struct store_stream *streams;
+    uint32_t stream_count;
+    const char *steps[STEPS_MAX];
+    struct buf text; /* out->text in the making */
+};
+
+/* Notes what was done, in plain words. */
+void answer_step(struct answering *a, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* "yesterday (2026-11-22 00:00 to 2026-11-23 00:00)", local times; "all of memory" without bounds.
+ */
+void answer_span(const struct answering *a, struct buf *out);
+/* "2026-11-22 03:12", local. */
+void answer_time(struct buf *out, int64_t us);
+/* "1,204 records" with the plural where it is due. */
+void answer_count(struct buf *out, uint64_t n, const char *noun);
+
+/* Takes `size` bytes from the budget; false when they are not there or the time is up. */
+bool answer_spend(struct answering *a, size_t size);
+/* Fills items' gists, in order, as far as the budget reaches. */
+int answer_gists(struct answering *a, struct errmsg *err);
+/* Makes the items' shares sum to 1. */
+void answer_shares(struct recall_items *items);
+
+/* What each of a->streams has in the span. */
+struct stream_sum {
+    uint64_t moments, records;
+    int64_t usual; /* id of its least surprising moment, 0: none */
+    double usual_bits;
+};
+/* One for each of a->streams, in the scratch arena; counts up to a bound. */
+int answer_sums(struct answering *a, struct stream_sum **ret, struct errmsg *err);
+/* Which of the streams asked for recorded nothing in the span; and says so in the text. */
+int answer_silent(struct answering *a, const struct stream_sum *sums, struct errmsg *err);
+void answer_name_silent(struct answering *a);
+
+/* The whole answer to a question without content of its own. */
+int answer_overview(struct answering *a, struct errmsg *err);
+
+#endif

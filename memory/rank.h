@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Scores records against a question. Pure: no file, no clock; the caller brings the records of the
+ * moments that may answer. Own BM25 of a record, then what its surroundings lend it:
+ *
+ *   own      BM25 over the question's words, more where they stand near each other as in the
+ * question, times 1 + coverage * (share of the question's weight that the record has) next     a
+ * share of the own score of the records one and two steps away, either side author   a record whose
+ * head ("Caroline: …") is the one author the question names session  the own score of the whole
+ * contiguous span it lies in question a record that itself ends in a question answers less often
+ *   date     a record of the time that the question speaks of
+ *   latent   the similarity of its moment's latent to the question's
+ */
+#ifndef VARVE_MEMORY_RANK_H
+#define VARVE_MEMORY_RANK_H
+
+#include "base/arena.h"
+#include "base/record.h"
+#include "memory/words.h"
+
+struct rank_weights {
+    double k1, b; /* BM25's */
+    double near, coverage, next, next2, author, session, question, when, date, latent;
+};
+
+extern const struct rank_weights rank_weights_default;
+
+struct rank_query {
+    struct words_query words;
+    double idf[WORDS_QUERY_MAX];
+    double idf_sum;
+    bool dated; /* the question speaks of since <= time < until */
+    int64_t since, until;
+    bool asks_when;
+    uint8_t slots[256]; /* from a hash's low byte to 1 + a word's index; linear probing */
+};
+
+/* From the question's words and how many records hold each. */
+void rank_query_init(struct rank_query *q, const struct words_query *words,
+                     const struct words_df *df);
+
+struct rank_moment {
+    int64_t id, stream;
+    int64_t start;
+    const struct record *records;
+    uint32_t count;
+    double latent; /* cosine to the question's, 0: none */
+};
+
+struct rank_record {
+    uint32_t moment; /* index into the moments passed */
+    uint32_t index;  /* of the record in its moment */
+    uint64_t terms;  /* bit i: has word i of the question */
+    float own;
+    float total;
+};
+
+/*
+ * moments must be in order of (stream, start). ret: all their text records in that order, in the
+ * arena; total is 0 where nothing speaks for a record. 0 or ERR_NOMEM.
+ */
+int rank_records(const struct rank_query *q, const struct rank_moment *moments,
+                 uint32_t moment_count, const struct rank_weights *weights, struct arena *arena,
+                 struct rank_record **ret, uint32_t *ret_count);
+
+/* The question's words in a text (title and gist), as a mask; *ret_score their BM25 weight. */
+uint64_t rank_text(const struct rank_query *q, const char *text, const struct rank_weights *weights,
+                   double *ret_score);
+
+/* Share 0..1 of the question's weight in the words of `terms`. */
+double rank_coverage(const struct rank_query *q, uint64_t terms);
+
+#endif
