@@ -238,7 +238,7 @@ static bool bracket_is_time(const char *s, size_t n)
 static size_t split(const char *line, size_t n, struct word *words)
 {
     size_t count = 0, i = 0;
-    while (i < n && line[i] == ' ')
+    while (i < n && (line[i] == ' ' || line[i] == '\t'))
         i++;
     while (i < n && count < WORDS_MAX) {
         struct word *w = &words[count++];
