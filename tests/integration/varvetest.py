@@ -46,7 +46,8 @@ PATIENCE = 60 * SLOW
 SANITIZER = ("ERROR: AddressSanitizer", "ERROR: LeakSanitizer", "WARNING: ThreadSanitizer",
              ": runtime error: ")
 
-PROGRAMS = {"varved": "daemon", "varve": "cli", "varve-dump": "memory"}
+PROGRAMS = {"varved": "daemon", "varve": "cli", "varve-dump": "memory",
+            "sample-db": "tests/sample"}
 
 
 def program(name):
@@ -323,9 +324,13 @@ class Daemon:
         return self.run("varve-dump", self.database, *arguments, **kwargs)
 
     def records(self, stream=None):
-        """Every stored record, straight from the file."""
+        """Every stored record, straight from the file, its payload named as on the wire."""
         arguments = ["--records"] + (["--stream", stream] if stream else [])
-        return self.dump(*arguments, check=True).lines()
+        records = self.dump(*arguments, check=True).lines()
+        for record in records:
+            payload = record.pop("payload")
+            record["text" if isinstance(payload, str) else "values"] = payload
+        return records
 
     def close(self):
         for client in self.clients:

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* varve-dump from its command line to its exit status: 0 done, 1 it failed, 2 wrong usage. */
+#include <string.h>
+
+#include "base/clock.h"
+#include "memory/dump/file.h"
+
+static int show(const struct dump_options *o, struct dump_out *out, struct errmsg *err)
+{
+    static int (*const formats[])(struct dump_file *, const struct dump_options *,
+                                  struct dump_out *, struct errmsg *) = {
+        [DUMP_TEXT] = dump_text, [DUMP_NDJSON] = dump_ndjson, [DUMP_HTML] = dump_html};
+    struct dump_file *f;
+    int r = file_open(o, &f, err);
+    if (r)
+        return r;
+    if (o->action == DUMP_RECORDS)
+        r = dump_records(f, o, out, err);
+    else if (o->action == DUMP_STATS)
+        r = dump_stats(f, o, out, err);
+    else
+        r = formats[o->format](f, o, out, err);
+    /* What came before the damage is still worth having, in whole lines; half a page is not. */
+    if (r && o->format != DUMP_HTML) {
+        const char *end = out->buf.size ? memrchr(out->buf.data, '\n', out->buf.size) : NULL;
+        out->buf.size = end ? (size_t)(end + 1 - out->buf.data) : 0;
+        dump_out_flush(out, true, NULL);
+    }
+    file_close(f);
+    return r ? r : dump_out_flush(out, true, err);
+}
+
+int dump_run(int argc, char **argv, int output, FILE *errors)
+{
+    struct dump_options o;
+    struct errmsg err = {.text = ""};
+    int r = dump_options_parse(argc, argv, clock_now(clock_system()), &o, &err);
+    if (r) {
+        fprintf(errors, "varve-dump: %s\n", err.text);
+        if (r != ERR_NOTFOUND)
+            fprintf(errors, "varve-dump --help tells the options\n");
+        return r == ERR_NOTFOUND ? 1 : 2;
+    }
+    struct dump_out out;
+    dump_out_init(&out, output);
+    if (o.action == DUMP_USAGE)
+        buf_puts(&out.buf, dump_usage);
+    else if (o.action == DUMP_VERSION)
+        buf_puts(&out.buf, "varve-dump " VARVE_VERSION "\n");
+    else
+        r = show(&o, &out, &err);
+    if (r == 0)
+        r = dump_out_flush(&out, true, &err);
+    dump_out_deinit(&out);
+    if (r == 0)
+        return 0;
+    fprintf(errors, "varve-dump: %s\n", err.text[0] ? err.text : err_text(r));
+    return 1;
+}

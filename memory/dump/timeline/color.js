@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Surprise as colour: evenly stepped in OKLCH, lightness running one way only, so that it reads the
+ * same in grey and for colour-blind eyes. Light pages go from sand to dark plum, dark ones from
+ * brown-grey to pale yellow: the usual recedes into the ground.
+ */
+const RAMP_SIZE = 96;
+const RAMP_STOPS = {
+  light: [[0.9, 0.022, 85], [0.84, 0.085, 82], [0.73, 0.14, 62], [0.58, 0.175, 36], [0.45, 0.165, 18], [0.31, 0.12, 2]],
+  dark: [[0.31, 0.02, 75], [0.41, 0.065, 45], [0.53, 0.13, 36], [0.67, 0.16, 50], [0.82, 0.15, 80], [0.95, 0.09, 100]],
+};
+
+function oklchToRgb([l, c, h]) {
+  const a = c * Math.cos(h * Math.PI / 180);
+  const b = c * Math.sin(h * Math.PI / 180);
+  const x = (l + 0.3963377774 * a + 0.2158037573 * b) ** 3;
+  const y = (l - 0.1055613458 * a - 0.0638541728 * b) ** 3;
+  const z = (l - 0.0894841775 * a - 1.291485548 * b) ** 3;
+  const linear = [
+    4.0767416621 * x - 3.3077115913 * y + 0.2309699292 * z,
+    -1.2684380046 * x + 2.6097574011 * y - 0.3413193965 * z,
+    -0.0041960863 * x - 0.7034186147 * y + 1.707614701 * z,
+  ];
+  return linear.map((v) => {
+    const s = v <= 0.0031308 ? 12.92 * v : 1.055 * v ** (1 / 2.4) - 0.055;
+    return Math.round(255 * Math.min(1, Math.max(0, s)));
+  });
+}
+
+function makeRamp(stops) {
+  const colors = [];
+  const onTop = [];
+  for (let i = 0; i < RAMP_SIZE; i++) {
+    const at = (i / (RAMP_SIZE - 1)) * (stops.length - 1);
+    const k = Math.min(stops.length - 2, Math.floor(at));
+    const mix = stops[k].map((v, j) => v + (stops[k + 1][j] + (j === 2 && Math.abs(stops[k + 1][2] - stops[k][2]) > 180 ? 360 : 0) - v) * (at - k));
+    colors.push(`rgb(${oklchToRgb(mix).join(' ')})`);
+    onTop.push(mix[0] > 0.62 ? '#1d1812' : '#fffaf0');
+  }
+  return { colors, onTop };
+}
+
+/*
+ * The colour of a span is that of its most surprising record, less log2 of its records: of a thousand
+ * records one is always a one-in-a-thousand. So a quiet day is as pale as a quiet moment. What lies
+ * beyond HEAT_FULL bits looks the same.
+ */
+const HEAT_FULL = 16;
+const rampIndex = (bits) => Math.max(0, Math.min(RAMP_SIZE - 1, Math.round((bits / HEAT_FULL) * (RAMP_SIZE - 1))));
+const heat = Uint8Array.from(mem.bits, (bits, n) => rampIndex(bits - Math.log2(Math.max(1, mem.records[n]))));
+
+const theme = { dark: false, ramp: null, css: {} };
+
+function readTheme() {
+  theme.dark = matchMedia('(prefers-color-scheme: dark)').matches;
+  theme.ramp = makeRamp(theme.dark ? RAMP_STOPS.dark : RAMP_STOPS.light);
+  const style = getComputedStyle(document.documentElement);
+  for (const name of ['ground', 'surface', 'ink', 'soft', 'faint', 'line', 'hair', 'accent', 'mark', 'sans']) {
+    theme.css[name] = style.getPropertyValue(`--${name}`).trim();
+  }
+}
+
+const heatColor = (n) => theme.ramp.colors[heat[n]];
+
+/* "1 in 4 million" for 22 bits. */
+function oddsText(bits) {
+  if (!(bits >= 1)) return 'expected';
+  if (bits > 40) return 'beyond 1 in a trillion';
+  const odds = 2 ** bits;
+  const units = [[1e12, ' trillion'], [1e9, ' billion'], [1e6, ' million'], [1e3, ',000']];
+  for (const [size, word] of units) if (odds >= size) return `1 in ${Math.round(odds / size)}${word}`;
+  return `1 in ${Math.round(odds)}`;
+}
