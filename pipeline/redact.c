@@ -397,7 +397,7 @@ _Static_assert(RULES <= RULES_MAX, "a hash for each rule");
 /* A BEGIN line whose key comes in the records behind it. */
 static bool opens_private_key(const char *s, size_t n)
 {
-    return n >= 27 && n < 64 && memcmp(s, "-----BEGIN ", 11) == 0 &&
+    return s && n >= 27 && n < 64 && memcmp(s, "-----BEGIN ", 11) == 0 &&
            memmem(s, n, "PRIVATE KEY-----", 16) && !memmem(s, n, "-----END", 8);
 }
 
