@@ -164,6 +164,7 @@ const char schema_v1[] =
     "  stratum INTEGER NOT NULL,\n"
     "  unit INTEGER NOT NULL,\n"
     "  t INTEGER NOT NULL,\n"
+    "  resume INTEGER,\n"
     "  PRIMARY KEY(stratum, unit)\n"
     ") STRICT, WITHOUT ROWID;\n"
 

@@ -1,112 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <check.h>
 #include <fcntl.h>
-#include <signal.h>
-#include <sqlite3.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/mem.h"
-#include "memory/evidence.h"
-#include "memory/sqlite.h"
-#include "memory/store.h"
-#include "memory/words.h"
-
-#define T0 1700000000000000LL
-
-static char folder[64], path[96];
-static struct clock now;
-static struct errmsg err;
-
-#define OK(call) ck_assert_msg((call) == 0, "%s: %s", #call, err.text)
-
-static void setup(void)
-{
-    snprintf(folder, sizeof(folder), "/tmp/varve-store-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(folder));
-    snprintf(path, sizeof(path), "%s/memory.db", folder);
-    clock_simulated_init(&now, T0);
-}
-
-static void teardown(void)
-{
-    char command[128];
-    snprintf(command, sizeof(command), "rm -r %s", folder);
-    ck_assert_int_eq(system(command), 0);
-}
-
-static struct store *opened(void)
-{
-    struct store *s;
-    struct store_options o = {.path = path, .clock = &now};
-    OK(store_open(&o, &s, &err));
-    return s;
-}
-
-static int open_code(void)
-{
-    struct store *s;
-    struct store_options o = {.path = path, .clock = &now};
-    int r = store_open(&o, &s, &err);
-    if (r == 0)
-        store_close(s);
-    return r;
-}
-
-static int64_t number(const char *sql)
-{
-    sqlite3 *db;
-    int64_t v;
-    OK(sqlite_open_readonly(path, 0, &db, &err));
-    ck_assert_msg(sql_int64(db, sql, &v, &err) == 0, "%s: %s", sql, err.text);
-    sqlite3_close(db);
-    return v;
-}
-
-/* Records seq..seq+n-1, a second apart from `time`, as one moment. */
-static int put_lines(struct store *s, int64_t stream, uint64_t seq, uint32_t n, int64_t time,
-                     enum moment_path how, int64_t *ret_id)
-{
-    struct record records[MOMENT_RECORDS];
-    char lines[MOMENT_RECORDS][64];
-    struct buf block = {0};
-    struct store_words *w = store_words_new();
-    for (uint32_t i = 0; i < n; i++) {
-        snprintf(lines[i], sizeof(lines[i]), "request %u failed on disk", (unsigned)(seq + i));
-        records[i] = (struct record){.seq = seq + i, .time = time + i * US_PER_SECOND,
-                                     .text = {lines[i], strlen(lines[i])}};
-    }
-    struct unusual u = {.start = time, .end = time, .bits = 9, .z = 5, .score = 0.7f,
-                        .why = "first of its kind"};
-    struct entity_seen seen[] = {{"host", "web-01", 2}, {"process", "sshd", 1}, {"host", "web-01", 1}};
-    struct moment m = {.kind = KIND_TEXT, .start = time, .end = time + (n - 1) * US_PER_SECOND,
-                       .records = records, .record_count = n, .ended = END_SURPRISE, .model = 3,
-                       .bits = 1, .bits_max = 9, .z = 5, .path = how, .unusual = &u,
-                       .unusual_count = 1, .entities = seen, .entity_count = 3,
-                       .gist = {"a gist", 6}};
-    m.latent[3] = 0.6f;
-    m.latent[4] = -0.8f;
-    snprintf(m.title, sizeof(m.title), "title %u", (unsigned)seq);
-    ck_assert_int_eq(evidence_encode(records, n, 3, &block), 0);
-    ck_assert_int_eq(words_index(&m, "sys.log", NULL, 0, w), 0);
-    int r = store_moment_put(s, stream, &m, (struct slice){block.data, block.size}, w, ret_id, &err);
-    buf_deinit(&block);
-    store_words_free(w);
-    return r;
-}
-
-static int64_t stream_of(struct store *s, const char *name)
-{
-    int64_t id;
-    OK(store_begin(s, &err));
-    OK(store_stream_create(s, name, KIND_TEXT, "test", &id, &err));
-    OK(store_commit(s, &err));
-    return id;
-}
+#include "tests/unit/store_fixture.h"
 
 START_TEST(test_empty_file)
 {
@@ -145,7 +42,6 @@ START_TEST(test_streams)
     ck_assert_int_eq(store_stream_create(s, "", KIND_TEXT, "", &other, &err), ERR_INVALID);
     OK(store_streams(s, keep_stream, &back, &err));
     ck_assert_int_eq(back.first_time, TIME_UNKNOWN);
-    ck_assert_uint_eq(back.next_seq, 1);
     a = back;
     a.next_seq = 12;
     a.records = 11;
@@ -182,8 +78,8 @@ START_TEST(test_moment)
     struct store *s = opened();
     int64_t stream = stream_of(s, "sys.log"), latent_id, discrete_id;
     OK(store_begin(s, &err));
-    OK(put_lines(s, stream, 1, 40, T0, PATH_LATENT, &latent_id));
-    OK(put_lines(s, stream, 41, 40, T0 + 40 * US_PER_SECOND, PATH_DISCRETE, &discrete_id));
+    OK(put_lines(s, stream, 1, 40, T0, PATH_LATENT, END_SURPRISE, &latent_id));
+    OK(put_lines(s, stream, 41, 40, T0 + 40 * US_PER_SECOND, PATH_DISCRETE, END_SURPRISE, &discrete_id));
     OK(store_commit(s, &err));
     ck_assert_int_eq(number("SELECT count(*) FROM words_docsize"), 1 + 41);
     ck_assert_int_eq(number("SELECT sum(records) FROM moment"), 80);
@@ -217,14 +113,15 @@ START_TEST(test_rollback_leaves_nothing)
     struct store *s = opened();
     int64_t stream = stream_of(s, "sys.log"), id;
     OK(store_begin(s, &err));
-    OK(put_lines(s, stream, 1, 40, T0, PATH_LATENT, &id));
+    OK(put_lines(s, stream, 1, 40, T0, PATH_LATENT, END_SURPRISE, &id));
     store_rollback(s);
     ck_assert_uint_eq(words_df_total_rows(store_df(s)), 0);
     OK(store_begin(s, &err));
-    OK(put_lines(s, stream, 1, 40, T0, PATH_DISCRETE, &id));
+    OK(put_lines(s, stream, 1, 40, T0, PATH_DISCRETE, END_SURPRISE, &id));
     OK(store_commit(s, &err));
     ck_assert_uint_eq(words_df_total_rows(store_df(s)), 41);
     ck_assert_int_eq(number("SELECT moments FROM stratum WHERE stratum=0"), 1);
+    ck_assert_int_eq(number("SELECT count(*) FROM dirty WHERE stratum=1"), 1);
     store_close(s);
 }
 END_TEST
@@ -299,7 +196,7 @@ START_TEST(test_journal)
     ck_assert_int_eq(b.count, 3);
     ck_assert_uint_eq(b.seqs, 155 + 115 + 15);
     OK(store_begin(s, &err));
-    OK(put_lines(s, stream, 1, 22, T0, PATH_LATENT, &id));
+    OK(put_lines(s, stream, 1, 22, T0, PATH_LATENT, END_SURPRISE, &id));
     OK(store_commit(s, &err));
     store_close(s);
     s = opened();
@@ -319,7 +216,7 @@ START_TEST(test_state_pin_feedback)
     struct buf b = {0};
     ck_assert_int_eq(store_state_get(s, "cursor", &b, &err), ERR_NOTFOUND);
     OK(store_begin(s, &err));
-    OK(put_lines(s, stream, 1, 3, T0, PATH_LATENT, &id));
+    OK(put_lines(s, stream, 1, 3, T0, PATH_LATENT, END_SURPRISE, &id));
     OK(store_state_put(s, "cursor", (struct slice){"a\0b", 3}, &err));
     OK(store_state_put(s, "cursor", (struct slice){"c\0d", 3}, &err));
     OK(store_pin(s, id, true, &err));

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Between consolidate.c (what is due), consolidate_unit.c (which spans) and consolidate_span.c (rows). */
+#ifndef VARVE_MEMORY_CONSOLIDATE_INTERNAL_H
+#define VARVE_MEMORY_CONSOLIDATE_INTERNAL_H
+
+#include "memory/store_internal.h"
+
+#define CHILD_FIELDS                                                                               \
+    "id, coalesce(stream, 0), coalesce(parent, 0), t_start, t_end, records, raw_bytes, bits, "     \
+    "bits_max, z, unusual, model, flags, ended"
+
+/* Prepared at the first consolidation. */
+#define CONSOLIDATE_STATEMENTS(X)                                                                  \
+    X(DUE, "SELECT stratum, unit, t, resume FROM dirty ORDER BY stratum, unit LIMIT 64")                   \
+    X(DONE, "DELETE FROM dirty WHERE stratum=?1 AND unit=?2")                                      \
+    X(PROGRESS, "UPDATE dirty SET t=?3, resume=?3 WHERE stratum=?1 AND unit=?2")                              \
+    X(STARTS, "SELECT t_start FROM moment WHERE stratum=0 AND t_start>=?1 AND t_start<=?2 "        \
+              "ORDER BY t_start LIMIT 20000")                                                      \
+    X(LAST_START, "SELECT t_start FROM moment WHERE stratum=1 AND t_start<=?1 AND t_start>=?2 "    \
+                  "ORDER BY t_start DESC LIMIT 1")                                                 \
+    X(ENDED_BEFORE, "SELECT ended FROM moment WHERE stream=?1 AND t_start<?2 "                     \
+                    "ORDER BY t_start DESC, id DESC LIMIT 1")                                      \
+    X(CHILDREN, "SELECT " CHILD_FIELDS " FROM moment WHERE stratum=?1 AND t_start>=?2 "            \
+                "AND t_start<?3 ORDER BY t_start, id LIMIT ?4")                                    \
+    X(SPANS, "SELECT id, t_start, t_end FROM moment WHERE stratum=?1 AND t_start>=?2 "             \
+             "AND t_start<?3")                                                                     \
+    X(ORPHAN, "UPDATE moment SET parent=NULL WHERE stratum=?1 AND t_start>=?2 AND t_start<=?3 "    \
+              "AND parent=?4")                                                                     \
+    X(ADOPT, "UPDATE moment SET parent=?2 WHERE id=?1")                                            \
+    X(PARTS, "SELECT stream, moments, records, bytes, unusual, usual, usual_bits, peak, peak_z "   \
+             "FROM part WHERE moment=?1")                                                          \
+    X(PART_PUT, "INSERT INTO part VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)")                \
+    X(PARTS_DELETE, "DELETE FROM part WHERE moment=?1")                                            \
+    X(OLD, "SELECT m.hash, m.title, g.text, m.t_start FROM moment m "                              \
+           "LEFT JOIN gist g ON g.moment=m.id WHERE m.id=?1")                                      \
+    X(UPDATE, "UPDATE moment SET t_start=?2, t_end=?3, records=?4, raw_bytes=?5, bits=?6, "        \
+              "bits_max=?7, z=?8, unusual=?9, model=?10, flags=?11, hash=?12, title=?13 "          \
+              "WHERE id=?1")                                                                       \
+    X(MOMENT_DELETE, "DELETE FROM moment WHERE id=?1")                                             \
+    X(GIST_DELETE, "DELETE FROM gist WHERE moment=?1")                                             \
+    X(LATENT_DELETE, "DELETE FROM latent WHERE moment=?1")                                         \
+    X(LATENT, "SELECT scale, vec FROM latent WHERE moment=?1 AND model=?2")                        \
+    X(STREAM_NAME, "SELECT name FROM stream WHERE id=?1")                                          \
+    X(TITLE, "SELECT title FROM moment WHERE id=?1")                                               \
+    X(WHY, "SELECT why FROM unusual WHERE moment=?1 ORDER BY score DESC, bits DESC LIMIT 1")
+
+enum consolidate_statement {
+#define CONSOLIDATE_ENUM(name, sql) CON_##name,
+    CONSOLIDATE_STATEMENTS(CONSOLIDATE_ENUM)
+#undef CONSOLIDATE_ENUM
+    CONSOLIDATE_STATEMENT_COUNT
+};
+
+/* A row below the span that is being made. */
+struct child {
+    int64_t id, stream, parent, t_start, t_end, records, raw_bytes;
+    double bits, bits_max, z;
+    int64_t unusual;
+    uint32_t model, flags;
+    int ended;
+    bool strong; /* starts where the moment before it in its stream ended by surprise or shift */
+};
+
+/* What one stream contributed to a span. */
+struct part {
+    int64_t stream, moments, records, bytes, unusual;
+    int64_t usual; /* id of its least surprising moment */
+    double usual_bits;
+    int64_t peak; /* of its most surprising one */
+    double peak_z;
+};
+
+struct old_span {
+    int64_t id, t_start, t_end;
+    bool kept;
+};
+
+#define RESTING 16
+struct rest {
+    int stratum;
+    int64_t unit;
+    int64_t until; /* monotonic */
+};
+
+struct consolidation {
+    sqlite3_stmt *statements[CONSOLIDATE_STATEMENT_COUNT];
+    struct child *children;
+    uint32_t child_count, child_capacity;
+    struct part *parts;
+    uint32_t part_count, part_capacity;
+    struct old_span *old;
+    uint32_t old_count, old_capacity;
+    struct buf gist;
+    char title[160];
+    struct store_words *words;
+    struct rest resting[RESTING];
+    uint32_t resting_next;
+};
+
+static inline sqlite3_stmt *con_stmt(struct store *s, enum consolidate_statement which)
+{
+    return s->consolidation->statements[which];
+}
+
+/* A growable array in the consolidation: room for one more, or ERR_NOMEM. */
+int con_grow(void **array, uint32_t *capacity, uint32_t count, size_t size, struct errmsg *err);
+
+/* A row of dirty. */
+struct due {
+    int stratum;
+    int64_t unit, t;
+    int64_t resume; /* where the last call stopped; INT64_MAX: it is not in the middle */
+};
+
+/* Makes the episodes of an hour from time t on; *ret_next is where to go on, or INT64_MAX. */
+int con_episodes(struct store *s, const struct due *due, int64_t *ret_next, struct errmsg *err);
+/* Makes the row of an hour (unit: its number) or a day (unit: its start). */
+int con_above(struct store *s, int stratum, int64_t unit, struct errmsg *err);
+/* The start of the local day of t. */
+int64_t con_day_of(int64_t t);
+
+/*
+ * Writes the span of children[0..count) with the consolidation's parts: a new row when id is 0. Says
+ * nothing changed by *ret_changed false. The children's parent is set.
+ */
+int con_write_span(struct store *s, int stratum, int64_t t_start, int64_t t_end,
+                   struct child *children, uint32_t count, int64_t id, bool *ret_changed,
+                   struct errmsg *err);
+int con_delete_span(struct store *s, int64_t id, int stratum, struct errmsg *err);
+/* Adds a moment to the parts, or merges the parts of a child span. */
+int con_add_part(struct store *s, const struct part *p, struct errmsg *err);
+
+int con_mark(struct store *s, int stratum, int64_t unit, int64_t t, struct errmsg *err);
+
+#endif

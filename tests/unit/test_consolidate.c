@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <time.h>
+#include <unistd.h>
+
+#include "tests/unit/store_fixture.h"
+
+#define MINUTE US_PER_MINUTE
+/* 2023-11-14 22:00 UTC */
+#define HOUR0 1699999200000000LL
+
+/* Since HOUR0, without a last microsecond. */
+static double minutes(int64_t t)
+{
+    return (double)((t - HOUR0 + 500) / 1000) / 6e4;
+}
+
+/* The episodes as "start-end:records start-end:records", in minutes from HOUR0. */
+static void check_spans(int stratum, const char *expected)
+{
+    sqlite3 *db;
+    sqlite3_stmt *q;
+    struct buf b = {0};
+    OK(sqlite_open_readonly(path, 0, &db, &err));
+    OK(sql_prepare(db, "SELECT t_start, t_end, records FROM moment WHERE stratum=?1 ORDER BY t_start",
+                   &q, &err));
+    sqlite3_bind_int(q, 1, stratum);
+    while (sql_step(q, &err) == 0)
+        buf_printf(&b, "%s%g-%g:%d", b.size ? " " : "", minutes(sqlite3_column_int64(q, 0)),
+                   minutes(sqlite3_column_int64(q, 1)), sqlite3_column_int(q, 2));
+    ck_assert_msg(strcmp(b.data ? b.data : "", expected) == 0, "\"%s\", not \"%s\"", b.data,
+                  expected);
+    buf_deinit(&b);
+    sqlite3_finalize(q);
+    sqlite3_close(db);
+}
+
+START_TEST(test_silence_ends_an_episode)
+{
+    struct store *s = opened();
+    int64_t a = stream_of(s, "a"), b = stream_of(s, "b");
+    put_moment(s, a, 1, 31, HOUR0 + 10 * MINUTE, END_GAP);
+    put_moment(s, b, 1, 61, HOUR0 + 11 * MINUTE, END_GAP);
+    put_moment(s, a, 101, 31, HOUR0 + 16 * MINUTE, END_GAP);
+    put_moment(s, a, 201, 31, HOUR0 + 25 * MINUTE, END_GAP);
+    consolidate_all(s);
+    check_spans(1, "10-16.5:123 25-25.5:31");
+    check_spans(2, "0-60:154");
+    ck_assert_int_eq(number("SELECT count(*) FROM dirty"), 0);
+    ck_assert_int_eq(number("SELECT count(*) FROM moment WHERE stratum=3"), 1);
+    ck_assert_int_eq(number("SELECT unusual FROM moment WHERE stratum=2"), 4);
+    ck_assert_int_eq(number("SELECT sum(p.records) FROM part p JOIN moment m ON m.id=p.moment "
+                            "WHERE m.stratum=2 AND p.stream=1"), 93);
+    check_sound();
+    /* Nothing is done twice. */
+    ck_assert_int_eq(store_consolidate(s, &err), 0);
+    store_close(s);
+}
+END_TEST
+
+/* Two streams with a strong boundary within two seconds: something happened. */
+START_TEST(test_shared_boundary)
+{
+    struct store *s = opened();
+    int64_t a = stream_of(s, "a"), b = stream_of(s, "b");
+    put_moment(s, a, 1, 120, HOUR0 + 10 * MINUTE, END_SURPRISE);
+    put_moment(s, b, 1, 121, HOUR0 + 10 * MINUTE, END_SHIFT);
+    put_moment(s, a, 201, 60, HOUR0 + 12 * MINUTE, END_SURPRISE);
+    put_moment(s, b, 201, 30, HOUR0 + 12 * MINUTE + US_PER_SECOND, END_LENGTH);
+    /* Only one stream ends strongly here. */
+    put_moment(s, a, 301, 60, HOUR0 + 13 * MINUTE, END_LENGTH);
+    put_moment(s, b, 301, 30, HOUR0 + 13 * MINUTE, END_LENGTH);
+    consolidate_all(s);
+    check_spans(1, "10-12:241 12-13.9833:180");
+    check_sound();
+    store_close(s);
+}
+END_TEST
+
+/* Older data reopens what it touches, and only that; rows keep their ids. */
+START_TEST(test_late_data)
+{
+    struct store *s = opened();
+    int64_t a = stream_of(s, "a"), b = stream_of(s, "b");
+    put_moment(s, a, 1, 31, HOUR0 + 10 * MINUTE, END_GAP);
+    put_moment(s, a, 101, 31, HOUR0 + 18 * MINUTE, END_GAP);
+    put_moment(s, a, 201, 31, HOUR0 + 40 * MINUTE, END_GAP);
+    put_moment(s, a, 301, 31, HOUR0 + 25 * US_PER_HOUR, END_GAP);
+    consolidate_all(s);
+    check_spans(1, "10-10.5:31 18-18.5:31 40-40.5:31 1500-1500.5:31");
+    check_sound();
+    int64_t first = number("SELECT id FROM moment WHERE stratum=1 ORDER BY t_start LIMIT 1");
+    int64_t third = number("SELECT id FROM moment WHERE stratum=1 ORDER BY t_start LIMIT 1 OFFSET 2");
+    int64_t hour = number("SELECT id FROM moment WHERE stratum=2 ORDER BY t_start LIMIT 1");
+    OK(store_begin(s, &err));
+    OK(store_pin(s, first, true, &err));
+    OK(store_commit(s, &err));
+    put_moment(s, b, 1, 121, HOUR0 + 13 * MINUTE, END_GAP);
+    consolidate_all(s);
+    check_spans(1, "10-18.5:183 40-40.5:31 1500-1500.5:31");
+    check_spans(2, "0-60:214 1500-1560:31");
+    ck_assert_int_eq(number("SELECT id FROM moment WHERE stratum=1 ORDER BY t_start LIMIT 1"), first);
+    ck_assert_int_eq(number("SELECT id FROM moment WHERE stratum=1 ORDER BY t_start LIMIT 1 OFFSET 1"),
+                     third);
+    ck_assert_int_eq(number("SELECT id FROM moment WHERE stratum=2 ORDER BY t_start LIMIT 1"), hour);
+    ck_assert_int_eq(number("SELECT pinned FROM moment WHERE stratum=1 ORDER BY t_start LIMIT 1"), 1);
+    check_sound();
+    store_close(s);
+}
+END_TEST
+
+/* What happens at the full hour stays together: the cut is at the longest pause near it. */
+START_TEST(test_border_of_hours)
+{
+    struct store *s = opened();
+    int64_t a = stream_of(s, "a");
+    for (uint64_t i = 0; i < 120; i++)
+        if (i != 62)
+            put_moment(s, a, 1 + i * 100, 60, HOUR0 + (int64_t)i * MINUTE, END_LENGTH);
+    consolidate_all(s);
+    check_spans(1, "0-61.9833:3720 63-119.983:3420");
+    check_spans(2, "0-60:3720 60-120:3420");
+    check_sound();
+    put_moment(s, a, 100000, 60, HOUR0 + 62 * MINUTE, END_LENGTH);
+    consolidate_all(s);
+    check_sound();
+    store_close(s);
+}
+END_TEST
+
+/* The order in which moments come in changes nothing. */
+START_TEST(test_order_does_not_matter)
+{
+    int64_t sums[2];
+    for (int round = 0; round < 2; round++) {
+        struct store *s = opened();
+        int64_t streams[3] = {stream_of(s, "a"), stream_of(s, "b"), stream_of(s, "c")};
+        for (int i = 0; i < 200; i++) {
+            int k = round ? (i * 77) % 200 : i;
+            put_moment(s, streams[k % 3], 1 + (uint64_t)k * 50, 1 + (uint32_t)k % 40,
+                       HOUR0 + k * MINUTE + (k * 37 % 60) * US_PER_SECOND,
+                       k % 5 == 0 ? END_GAP : END_SURPRISE);
+            if (i % 7 == 0)
+                ck_assert_int_ge(store_consolidate(s, &err), 0);
+        }
+        consolidate_all(s);
+        check_sound();
+        sums[round] = number("SELECT sum(t_start % 1000003 * 7 + t_end % 1000003 + records * 31) "
+                             "FROM moment WHERE stratum=1");
+        store_close(s);
+        ck_assert_int_eq(unlink(path), 0);
+    }
+    ck_assert_int_eq(sums[0], sums[1]);
+}
+END_TEST
+
+/* More moments than one call takes, all within one episode and then some at one instant. */
+START_TEST(test_large_hour)
+{
+    struct store *s = opened();
+    int64_t a = stream_of(s, "a"), id;
+    OK(store_begin(s, &err));
+    for (uint64_t i = 0; i < 10000; i++)
+        OK(put_lines(s, a, i + 1, 1, HOUR0 + (int64_t)(i < 5000 ? i : 5000) * 1000, PATH_LATENT,
+                     END_LENGTH, &id));
+    OK(store_commit(s, &err));
+    consolidate_all(s);
+    ck_assert_int_eq(number("SELECT sum(records) FROM moment WHERE stratum=1"), 10000);
+    check_sound();
+    store_close(s);
+}
+END_TEST
+
+START_TEST(test_words_and_texts)
+{
+    struct store *s = opened();
+    int64_t a = stream_of(s, "web"), b = stream_of(s, "db");
+    put_moment(s, a, 1, 31, HOUR0 + 10 * MINUTE, END_GAP);
+    put_moment(s, b, 101, 31, HOUR0 + 10 * MINUTE, END_GAP);
+    consolidate_all(s);
+    ck_assert_int_eq(number("SELECT count(*) FROM words WHERE words MATCH 'web kind' AND "
+                            "rowid/512 IN (SELECT id FROM moment WHERE stratum>0)"), 3);
+    ck_assert_int_eq(number("SELECT count(*) FROM moment WHERE stratum=1 AND "
+                            "title='web: first of its kind, and 1 more unusual'"), 1);
+    ck_assert_int_eq(number("SELECT count(*) FROM gist WHERE text LIKE '62 records in 2 streams, 2 "
+                            "unusual%usual in db: title 101 (31 records)%'"), 3);
+    ck_assert_int_eq(number("SELECT count(*) FROM latent l JOIN moment m ON m.id=l.moment "
+                            "WHERE m.stratum=1 AND l.model=3"), 1);
+    store_close(s);
+}
+END_TEST
+
+/* Days are local: 22:30 UTC is the next day in Helsinki. */
+START_TEST(test_local_days)
+{
+    setenv("TZ", "Europe/Helsinki", 1);
+    tzset();
+    struct store *s = opened();
+    int64_t a = stream_of(s, "a");
+    put_moment(s, a, 1, 10, HOUR0 - 30 * MINUTE, END_GAP);
+    put_moment(s, a, 101, 10, HOUR0 + 30 * MINUTE, END_GAP);
+    consolidate_all(s);
+    check_spans(3, "-1440-0:10 0-1440:10");
+    check_sound();
+    store_close(s);
+    unsetenv("TZ");
+    tzset();
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("consolidate");
+    TCase *t = tcase_create("strata");
+    sqlite_setup();
+    tcase_set_timeout(t, 60);
+    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_test(t, test_silence_ends_an_episode);
+    tcase_add_test(t, test_shared_boundary);
+    tcase_add_test(t, test_late_data);
+    tcase_add_test(t, test_border_of_hours);
+    tcase_add_test(t, test_order_does_not_matter);
+    tcase_add_test(t, test_large_hour);
+    tcase_add_test(t, test_words_and_texts);
+    tcase_add_test(t, test_local_days);
+    suite_add_tcase(s, t);
+    SRunner *runner = srunner_create(s);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
