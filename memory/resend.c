@@ -3,6 +3,7 @@
 
 #include "base/arena.h"
 #include "memory/evidence.h"
+#include "memory/reader_internal.h"
 #include "memory/sqlite.h"
 
 #define ARENA_CHUNK (256u << 10)
@@ -69,4 +70,11 @@ int resend_find(sqlite3 *db, int64_t stream, uint64_t seq_first, uint64_t seq_la
                          &x, &arena, err);
     arena_deinit(&arena);
     return r;
+}
+
+int evidence_find_seq(struct reader *r, int64_t stream, uint64_t seq_first, uint64_t seq_last,
+                      void (*each)(void *arg, uint64_t seq, uint64_t hash), void *arg,
+                      struct errmsg *err)
+{
+    return resend_find(r->db, stream, seq_first, seq_last, true, each, arg, err);
 }
