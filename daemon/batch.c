@@ -17,13 +17,20 @@ struct batch *batch_new(struct live_stream *stream)
     return b;
 }
 
+void batch_release_records(struct batch *b)
+{
+    arena_deinit(&b->arena);
+    buf_deinit(&b->block);
+    mem_free(b->records);
+    b->records = NULL;
+    b->count = b->capacity = 0;
+}
+
 void batch_free(struct batch *b)
 {
     if (!b)
         return;
-    arena_deinit(&b->arena);
-    buf_deinit(&b->block);
-    mem_free(b->records);
+    batch_release_records(b);
     mem_free(b);
 }
 

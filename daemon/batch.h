@@ -11,9 +11,28 @@
 #include "daemon/writer.h"
 
 struct live_stream;
+struct batch;
+
+/* What waits for a stream's turn, in order. */
+enum stream_item_kind {
+    ITEM_ADMIT,     /* a batch from its submitter */
+    ITEM_JOURNALED, /* it is durable: into the pipeline */
+    ITEM_REFUSED,   /* the journal could not take it: as if it had never come */
+    ITEM_FLUSH,
+    ITEM_CALL,
+    ITEM_TICK,
+    ITEM_SNAPSHOT,
+};
+
+struct stream_item {
+    struct stream_item *next;
+    enum stream_item_kind kind;
+    struct batch *batch;
+};
 
 struct batch {
     struct batch *next;
+    struct stream_item item;
     struct live_stream *stream;
     struct arena arena; /* the records and all they point to */
     struct record *records;
@@ -35,9 +54,9 @@ struct batch {
     uint16_t channels; /* sensor: how many of the stream's channels are known by now */
 
     /* Filled in on admission. */
-    bool recovered;       /* lies in the journal already */
-    uint32_t stored_before; /* recovered: how many of its records a moment holds already */
+    uint64_t seq_first, seq_last; /* lowest and highest of its records */
     uint64_t high;        /* the stream's highest seq after this batch */
+    uint64_t tag;         /* its number within the stream */
     uint32_t remaining;   /* records that lie in no stored moment yet */
     int64_t pending_id;   /* in the journal */
     struct buf block;     /* what the journal keeps of it */
@@ -46,6 +65,8 @@ struct batch {
     struct write_job job;
 };
 
+/* Gives back the records, which the pipeline has copies of; the rest stays. */
+void batch_release_records(struct batch *b);
 /* NULL when memory is out. */
 struct batch *batch_new(struct live_stream *stream);
 void batch_free(struct batch *b);

@@ -6,8 +6,6 @@
 #ifndef VARVE_MEMORY_RESEND_H
 #define VARVE_MEMORY_RESEND_H
 
-#include <sqlite3.h>
-
 #include "base/record.h"
 #include "memory/reader.h"
 
@@ -20,8 +18,9 @@ int evidence_find_seq(struct reader *r, int64_t stream, uint64_t seq_first, uint
                       struct errmsg *err);
 
 /* The same on a bare connection, for this folder. */
-int resend_find(sqlite3 *db, int64_t stream, uint64_t seq_first, uint64_t seq_last, bool journal,
-                void (*each)(void *arg, uint64_t seq, uint64_t hash), void *arg,
+struct sqlite3;
+int resend_find(struct sqlite3 *db, int64_t stream, uint64_t seq_first, uint64_t seq_last,
+                bool journal, void (*each)(void *arg, uint64_t seq, uint64_t hash), void *arg,
                 struct errmsg *err);
 
 #endif

@@ -280,3 +280,17 @@ int sensor_encoder_forecast(const struct encoder *e, uint16_t channel, int64_t h
     return predictor_forecast(&s->channels[channel]->predictor, horizon_us, ret_mid, ret_low,
                               ret_high);
 }
+
+int sensor_encoder_rhythm(const struct encoder *e, uint16_t channel, int64_t *ret_last,
+                          int64_t *ret_step)
+{
+    const struct sensor_encoder *s = self(e);
+    if (channel >= CHANNELS_MAX || !s->channels[channel])
+        return ERR_NOTFOUND;
+    const struct predictor *p = &s->channels[channel]->predictor;
+    if (p->seen < 2 || p->step < 1)
+        return ERR_NOTFOUND;
+    *ret_last = p->time;
+    *ret_step = (int64_t)p->step;
+    return 0;
+}

@@ -20,4 +20,11 @@ int sensor_encoder_new(struct encoder **ret);
 int sensor_encoder_forecast(const struct encoder *e, uint16_t channel, int64_t horizon_us,
                             double *ret_mid, double *ret_low, double *ret_high);
 
+/*
+ * When a channel's last sample was, and the usual distance of its samples, microseconds. ERR_NOTFOUND
+ * as above.
+ */
+int sensor_encoder_rhythm(const struct encoder *e, uint16_t channel, int64_t *ret_last,
+                          int64_t *ret_step);
+
 #endif

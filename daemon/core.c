@@ -1,0 +1,398 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Happy path: open the file, load the streams, start writer and pools, listen, start the sources, run
+ * the loop. A signal stops in this order: sources, sockets, streams (drained and flushed), pools,
+ * writer (commits, checkpoints), file. Nothing that was acknowledged waits for any of it: the journal
+ * has it already, so a drain that takes too long is cut short after DRAIN_MS.
+ */
+#include "daemon/core.h"
+
+#include <malloc.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "daemon/handlers/handlers.h"
+#include "daemon/notify.h"
+#include "daemon/sources/source.h"
+#include "daemon/stream.h"
+#include "daemon/watch.h"
+#include "memory/reader.h"
+#include "memory/sketch.h"
+#include "model/kernels.h"
+#include "pipeline/redact.h"
+
+#define QUERY_THREADS 2
+#define DRAIN_MS 1200
+#define SNAPSHOT_SECONDS 600
+
+double daemon_load(const struct daemon *d)
+{
+    double fill = (double)d->undone_bytes / (double)d->config->model.queue;
+    return fill < 1 ? fill : 1;
+}
+
+/* ---- configuration ------------------------------------------------------------------------------- */
+
+static int make_redactor(const struct config *config, struct redactor **ret, struct errmsg *err)
+{
+    int rc = redactor_new(config->redact.builtin, ret);
+    if (rc != 0)
+        return err_set(err, rc, "out of memory");
+    for (size_t i = 0; i < config->redact.pattern.count && rc == 0; i++)
+        rc = redactor_add_pattern(*ret, config->redact.pattern.items[i], err);
+    if (rc != 0) {
+        redactor_free(*ret);
+        *ret = NULL;
+        return err_wrap(err, rc, "[redact] pattern");
+    }
+    return 0;
+}
+
+/*
+ * What a turn may still be using goes only when the daemon does. Without memory for the list it is
+ * lost until the process ends, which comes to the same.
+ */
+static void retire(void ***list, size_t *count, void *item)
+{
+    void **grown = mem_realloc(*list, (*count + 1) * sizeof(*grown));
+    if (!grown)
+        return;
+    *list = grown;
+    grown[(*count)++] = item;
+}
+
+static int apply_redaction(struct daemon *d, const struct config *config, struct errmsg *err)
+{
+    struct redactor *fresh[POOL_THREADS_MAX] = {NULL};
+    unsigned threads = (unsigned)config->model.threads;
+    int rc = 0;
+    for (unsigned i = 0; i < threads && rc == 0; i++)
+        rc = make_redactor(config, &fresh[i], err);
+    for (unsigned i = 0; i < threads; i++) {
+        if (rc != 0) {
+            redactor_free(fresh[i]);
+            continue;
+        }
+        struct redactor *old = atomic_exchange(&d->redactors[i], fresh[i]);
+        if (old)
+            retire(&d->retired_redactors, &d->retired_redactor_count, old);
+    }
+    return rc;
+}
+
+int daemon_reload(struct daemon *d, struct errmsg *kept, struct errmsg *err)
+{
+    struct config *fresh;
+    int rc = config_load(&d->args, &fresh, err);
+    if (rc == 0)
+        rc = config_keep_fixed(d->config, fresh, kept);
+    if (rc == 0)
+        rc = apply_redaction(d, fresh, err);
+    if (rc != 0) {
+        log_error("the configuration was not changed: %s", err->text);
+        return rc;
+    }
+    struct config *old = d->config;
+    d->config = fresh;
+    log_set_level((enum log_level)fresh->log.level);
+    server_set_limits(d->server, (size_t)fresh->ipc.max_request, (size_t)fresh->ipc.max_connections);
+    sources_apply(d);
+    retire(&d->retired_configs, &d->retired_config_count, old);
+    log_info("configuration loaded again%s%s", kept->text[0] ? "; needs a restart: " : "",
+             kept->text);
+    return 0;
+}
+
+static void on_sighup(uv_signal_t *signal, int signum)
+{
+    struct daemon *d = container_of(signal, struct daemon, sighup);
+    struct errmsg kept = {""}, err = {""};
+    notify_state("RELOADING=1");
+    daemon_reload(d, &kept, &err);
+    notify_state("READY=1");
+}
+
+/* ---- once a second --------------------------------------------------------------------------------- */
+
+static void on_second(uv_timer_t *timer)
+{
+    struct daemon *d = container_of(timer, struct daemon, second);
+    d->seconds++;
+    for (struct live_stream *s = d->streams; s; s = s->next) {
+        stream_tick(s);
+        if (d->seconds % SNAPSHOT_SECONDS == 0)
+            stream_snapshot(s);
+    }
+    sources_tick(d);
+    if (d->watchdog_seconds && d->seconds % d->watchdog_seconds == 0)
+        notify_state("WATCHDOG=1");
+}
+
+/* ---- sketches -------------------------------------------------------------------------------------- */
+
+static void load_sketches(struct work *work, unsigned thread)
+{
+    struct daemon *d = container_of(work, struct daemon, sketch_work);
+    struct errmsg err;
+    if (sketch_index_load(d->sketches, d->database, 0, &d->sketches_stop, &err) != 0)
+        log_warn("memories are found by their words only: %s", err.text);
+}
+
+static void sketches_loaded(struct work *work)
+{
+    struct daemon *d = container_of(work, struct daemon, sketch_work);
+    d->sketches_loaded = true;
+    streams_start(d);
+    sources_apply(d);
+}
+
+/* ---- stopping -------------------------------------------------------------------------------------- */
+
+static bool all_idle(const struct daemon *d)
+{
+    for (const struct live_stream *s = d->streams; s; s = s->next)
+        if (stream_is_busy(s))
+            return false;
+    return true;
+}
+
+static void close_handles(struct daemon *d)
+{
+    uv_close((uv_handle_t *)&d->sigterm, NULL);
+    uv_close((uv_handle_t *)&d->sigint, NULL);
+    uv_close((uv_handle_t *)&d->sighup, NULL);
+    uv_close((uv_handle_t *)&d->second, NULL);
+    uv_close((uv_handle_t *)&d->drain, NULL);
+}
+
+/* Streams are flushed and their models saved, or time is up: the threads end now. */
+static void finish(struct daemon *d)
+{
+    if (d->finished)
+        return;
+    d->finished = true;
+    pool_stop(&d->model_pool);
+    pool_stop(&d->query_pool);
+    writer_stop(&d->writer);
+    close_handles(d);
+    mailbox_close(&d->mailbox);
+    streams_abandon(d);
+}
+
+static void on_drained(void *user)
+{
+    struct daemon *d = user;
+    d->server = NULL;
+    d->server_closed = true;
+}
+
+static void on_drain_tick(uv_timer_t *timer)
+{
+    struct daemon *d = container_of(timer, struct daemon, drain);
+    d->drain_ms += 5;
+    bool in_time = d->drain_ms < DRAIN_MS;
+    if (in_time && (d->flushes_open > 0 || !all_idle(d)))
+        return;
+    if (!d->saving) {
+        d->saving = true;
+        for (struct live_stream *s = d->streams; s; s = s->next)
+            stream_snapshot(s);
+        if (in_time)
+            return;
+    }
+    if (!d->server_closing) {
+        d->server_closing = true;
+        server_close(d->server, on_drained, d);
+        return;
+    }
+    if (!d->server_closed && d->drain_ms < DRAIN_MS + 200)
+        return;
+    if (!in_time)
+        log_warn("stopping with records in the journal; the next start takes them up");
+    finish(d);
+}
+
+static void on_flushed(void *arg, int status, const struct errmsg *err)
+{
+    struct daemon *d = arg;
+    d->flushes_open--;
+}
+
+static void drain_streams(struct daemon *d)
+{
+    for (struct live_stream *s = d->streams; s; s = s->next) {
+        d->flushes_open++;
+        stream_flush(s, on_flushed, d);
+    }
+    uv_timer_start(&d->drain, on_drain_tick, 5, 5);
+}
+
+static void on_stop_signal(uv_signal_t *signal, int signum)
+{
+    struct daemon *d = signal->data;
+    if (d->stopping)
+        return;
+    d->stopping = true;
+    log_info("stopping");
+    notify_state("STOPPING=1");
+    d->sketches_stop = true;
+    server_drain(d->server);
+    sources_stop(d, drain_streams);
+}
+
+/* ---- starting -------------------------------------------------------------------------------------- */
+
+static int start_signals(struct daemon *d)
+{
+    d->sigterm.data = d->sigint.data = d;
+    uv_signal_init(&d->loop, &d->sigterm);
+    uv_signal_init(&d->loop, &d->sigint);
+    uv_signal_init(&d->loop, &d->sighup);
+    uv_timer_init(&d->loop, &d->second);
+    uv_timer_init(&d->loop, &d->drain);
+    int rc = uv_signal_start(&d->sigterm, on_stop_signal, SIGTERM);
+    if (rc == 0)
+        rc = uv_signal_start(&d->sigint, on_stop_signal, SIGINT);
+    if (rc == 0)
+        rc = uv_signal_start(&d->sighup, on_sighup, SIGHUP);
+    if (rc == 0)
+        rc = uv_timer_start(&d->second, on_second, 1000, 1000);
+    return rc == 0 ? 0 : ERR_IO;
+}
+
+static int open_memory(struct daemon *d, struct errmsg *err)
+{
+    struct store_options options = {.path = d->database, .clock = d->clock};
+    int rc = store_open(&options, &d->store, err);
+    if (rc == 0)
+        rc = streams_load(d, err);
+    if (rc == 0 && sketch_index_new(&d->sketches) != 0)
+        rc = err_set(err, ERR_NOMEM, "out of memory");
+    return rc;
+}
+
+static int start_threads(struct daemon *d, struct errmsg *err)
+{
+    int rc = mailbox_init(&d->mailbox, &d->loop);
+    if (rc == 0)
+        rc = writer_init(&d->writer, d->store, &d->mailbox);
+    if (rc == 0)
+        rc = pool_init(&d->model_pool, (unsigned)d->config->model.threads, "model", &d->mailbox);
+    if (rc == 0)
+        rc = pool_init(&d->query_pool, QUERY_THREADS, "query", &d->mailbox);
+    return rc == 0 ? 0 : err_set(err, rc, "the daemon's threads could not be started");
+}
+
+static int listen_on_socket(struct daemon *d, struct errmsg *err)
+{
+    int fd = notify_listen_fd();
+    struct server_options options = {.path = fd < 0 ? d->socket : NULL,
+                                     .fd = fd,
+                                     .group = d->config->ipc.group,
+                                     .max_request = (size_t)d->config->ipc.max_request,
+                                     .max_connections = (size_t)d->config->ipc.max_connections,
+                                     .callbacks = &handlers_callbacks,
+                                     .user = d};
+    return server_open(&d->loop, &options, &d->server, err);
+}
+
+static int start(struct daemon *d, struct errmsg *err)
+{
+    int rc = config_resolve_state(d->config, d->state, err);
+    if (rc == 0)
+        rc = config_resolve_socket(d->config, d->socket, err);
+    if (rc != 0)
+        return rc;
+    snprintf(d->database, sizeof(d->database), "%s/memory.db", d->state);
+    rc = open_memory(d, err);
+    if (rc == 0)
+        rc = apply_redaction(d, d->config, err);
+    if (rc == 0)
+        rc = listen_on_socket(d, err);
+    if (rc == 0)
+        rc = start_threads(d, err);
+    if (rc == 0 && start_signals(d) != 0)
+        rc = err_set(err, ERR_IO, "signals cannot be taken");
+    return rc;
+}
+
+static void free_all(struct daemon *d)
+{
+    for (unsigned i = 0; i < POOL_THREADS_MAX; i++) {
+        query_thread_deinit(&d->query_threads[i]);
+        reader_close(d->model_readers[i]);
+        redactor_free(atomic_load(&d->redactors[i]));
+    }
+    for (size_t i = 0; i < d->retired_redactor_count; i++)
+        redactor_free(d->retired_redactors[i]);
+    mem_free(d->retired_redactors);
+    for (size_t i = 0; i < d->retired_config_count; i++)
+        config_free(d->retired_configs[i]);
+    mem_free(d->retired_configs);
+    watch_free_all(d);
+    sources_free_places(d);
+    streams_free(d);
+    sketch_index_free(d->sketches);
+    store_close(d->store);
+    config_free(d->config);
+    mem_free(d);
+}
+
+static void on_walk(uv_handle_t *handle, void *arg)
+{
+    if (!uv_is_closing(handle))
+        uv_close(handle, NULL);
+}
+
+int daemon_run(const struct config_args *args, struct config *config, struct errmsg *err)
+{
+    struct daemon *d = mem_calloc(1, sizeof(*d));
+    if (!d) {
+        config_free(config);
+        return err_set(err, ERR_NOMEM, "out of memory");
+    }
+    d->args = *args;
+    d->config = config;
+    d->clock = clock_system();
+    d->started = clock_now(d->clock);
+    d->streams_last = &d->streams;
+    umask(0077);
+    signal(SIGPIPE, SIG_IGN);
+    log_set_level((enum log_level)config->log.level);
+    int rc = model_blas_check(err);
+    uv_loop_init(&d->loop);
+    if (rc == 0)
+        rc = start(d, err);
+    if (rc != 0) {
+        pool_stop(&d->model_pool);
+        pool_stop(&d->query_pool);
+        writer_stop(&d->writer);
+        if (d->server)
+            server_close(d->server, on_drained, d);
+        uv_walk(&d->loop, on_walk, NULL);
+        uv_run(&d->loop, UV_RUN_DEFAULT);
+        uv_loop_close(&d->loop);
+        free_all(d);
+        return rc;
+    }
+    uint64_t watchdog = notify_watchdog_interval();
+    d->watchdog_seconds = watchdog ? (unsigned)(watchdog / (2 * US_PER_SECOND)) : 0;
+    if (watchdog && d->watchdog_seconds == 0)
+        d->watchdog_seconds = 1;
+    d->sketch_work.run = load_sketches;
+    d->sketch_work.done = sketches_loaded;
+    pool_submit(&d->query_pool, &d->sketch_work);
+    notify_state("READY=1");
+    log_info("varved %s: memory in %s, socket %s", VARVE_VERSION, d->database, d->socket);
+    uv_run(&d->loop, UV_RUN_DEFAULT);
+    if (uv_loop_close(&d->loop) != 0)
+        log_warn("the loop had handles left at the end");
+    log_info("stopped");
+    free_all(d);
+    return 0;
+}

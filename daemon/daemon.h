@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The daemon as a whole: what its parts share. All fields are the loop thread's unless said otherwise. */
+#ifndef VARVE_DAEMON_DAEMON_H
+#define VARVE_DAEMON_DAEMON_H
+
+#include <uv.h>
+
+#include "base/clock.h"
+#include "config/config.h"
+#include "config/paths.h"
+#include "daemon/mailbox.h"
+#include "daemon/pool.h"
+#include "daemon/query_thread.h"
+#include "daemon/writer.h"
+#include "memory/store.h"
+
+struct live_stream;
+struct server;
+struct source;
+struct source_place;
+struct watch;
+struct sketch_index;
+struct reader;
+struct redactor;
+
+struct daemon {
+    uv_loop_t loop;
+    const struct clock *clock;
+    struct config *config;
+    struct config_args args; /* for reloads */
+    char state[CONFIG_PATH_SIZE], database[CONFIG_PATH_SIZE + 16], socket[CONFIG_SOCKET_SIZE];
+    struct store *store; /* the writer's while it runs */
+    struct mailbox mailbox;
+    struct writer writer;
+    struct pool model_pool, query_pool;
+    _Atomic(struct redactor *) redactors[POOL_THREADS_MAX]; /* one a model thread */
+    struct query_thread query_threads[POOL_THREADS_MAX]; /* each its own thread's */
+    struct reader *model_readers[POOL_THREADS_MAX]; /* one a model thread, for resends */
+    struct sketch_index *sketches; /* appended to by the loop once loaded */
+    bool sketches_loaded;
+    volatile bool sketches_stop;
+    struct live_stream *streams, **streams_last;
+    unsigned stream_count;
+    size_t undone_bytes; /* of all streams together */
+    struct server *server;
+    struct source *sources;
+    struct source_place *places;
+    void (*sources_stopped)(struct daemon *);
+    struct watch *watches;
+    uint64_t last_watch;
+    uv_timer_t second, drain;
+    unsigned seconds;          /* since the start */
+    unsigned watchdog_seconds; /* 0: nobody watches */
+    struct work sketch_work;
+    void **retired_redactors, **retired_configs; /* replaced by reloads; a turn may use the last */
+    size_t retired_redactor_count, retired_config_count;
+    uv_signal_t sigterm, sigint, sighup;
+    int64_t started; /* by the clock */
+    bool stopping;
+    /* Steps of the stop, in order. */
+    unsigned flushes_open, drain_ms;
+    bool saving, server_closing, server_closed, finished;
+};
+
+/* Fills of the queues before the model, 0..1: what the routers' thresholds follow. */
+double daemon_load(const struct daemon *d);
+
+#endif

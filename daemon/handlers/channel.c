@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Ingest channels: connections that send frames of records to one stream. Each frame is one batch; its
+ * credits come back with its acknowledgement, and reading stops while the stream's queue is full.
+ */
+#include <string.h>
+
+#include "base/mem.h"
+#include "daemon/handlers/handlers.h"
+#include "daemon/stream.h"
+#include "ipc/frame.h"
+
+struct ingest_channel {
+    struct daemon *daemon;
+    struct live_stream *stream;
+    struct ipc_conn *conn; /* NULL once it is gone */
+    unsigned under_way;    /* batches that hold this */
+    bool paused, closing;
+    uint16_t *map; /* sensor: the client's channel index -> the stream's, UINT16_MAX: unknown */
+};
+
+static void channel_release(struct ingest_channel *c)
+{
+    if (c->conn || c->under_way > 0)
+        return;
+    mem_free(c->map);
+    mem_free(c);
+}
+
+void channel_open(struct daemon *d, struct ipc_request *req, struct live_stream *s)
+{
+    struct ingest_channel *c = mem_calloc(1, sizeof(*c));
+    if (c && s->row.kind == KIND_SENSOR) {
+        c->map = mem_alloc((UINT16_MAX + 1) * sizeof(*c->map));
+        if (c->map)
+            memset(c->map, 0xff, (UINT16_MAX + 1) * sizeof(*c->map));
+    }
+    if (!c || (s->row.kind == KIND_SENSOR && !c->map)) {
+        mem_free(c);
+        reply_error(req, ERR_NOMEM, NULL);
+        return;
+    }
+    c->daemon = d;
+    c->stream = s;
+    c->conn = req->conn;
+    ipc_conn_set_user(c->conn, c);
+    struct buf out = {0};
+    struct jsonw w;
+    jsonw_init(&w, &out);
+    jsonw_object(&w);
+    jsonw_kv_string(&w, "stream", s->row.name);
+    jsonw_key(&w, "next_seq");
+    jsonw_u64_string(&w, stream_next_seq(s));
+    jsonw_object_end(&w);
+    if (buf_failed(&out))
+        reply_error(req, ERR_NOMEM, NULL);
+    else
+        ipc_reply_channel(req, (struct slice){out.data, out.size}, s->row.kind, c, FRAME_CREDITS,
+                          stream_next_seq(s));
+    buf_deinit(&out);
+}
+
+static void resume_if_room(struct ingest_channel *c)
+{
+    if (c->paused && c->conn && !stream_is_full(c->stream)) {
+        c->paused = false;
+        ipc_channel_resume(c->conn);
+    }
+}
+
+static void batch_acked(struct batch *b, int status, uint64_t acked, const struct errmsg *err)
+{
+    struct ingest_channel *c = b->owner;
+    c->under_way--;
+    if (c->conn && status == 0) {
+        ipc_channel_ack(c->conn, acked, b->charge);
+    } else if (c->conn) {
+        ipc_channel_error(c->conn, 0, status, status == ERR_CONFLICT ? "seq_conflict" : NULL,
+                          err->text);
+        ipc_channel_ack(c->conn, stream_next_seq(c->stream) - 1, b->charge);
+    }
+    resume_if_room(c);
+    channel_release(c);
+}
+
+/* Indices of the stream in place of the client's; false: the record names an unknown channel. */
+static bool map_samples(const struct ingest_channel *c, struct record *r)
+{
+    struct sample *samples = (struct sample *)r->samples; /* they lie in the batch's own arena */
+    for (uint32_t i = 0; i < r->sample_count; i++) {
+        uint16_t index = c->map[samples[i].channel];
+        if (index == UINT16_MAX)
+            return false;
+        samples[i].channel = index;
+    }
+    return true;
+}
+
+void channel_on_batch(void *user, void *channel, struct ipc_batch *in)
+{
+    struct daemon *d = user;
+    struct ingest_channel *c = channel;
+    struct batch *b = batch_new(c->stream);
+    int64_t now = clock_now(d->clock);
+    int rc = b ? 0 : ERR_NOMEM;
+    for (uint32_t i = 0; i < in->count && rc == 0; i++) {
+        struct record *r = &in->records[i];
+        r->arrival = now;
+        if (r->flags & RECORD_NO_TIME)
+            r->time = now;
+        if (c->map && !map_samples(c, r)) {
+            ipc_channel_error(c->conn, r->seq, ERR_INVALID, NULL,
+                              "a sample's channel was not named before");
+            continue;
+        }
+        rc = batch_copy_record(b, r);
+    }
+    size_t charge = in->bytes;
+    ipc_batch_release(d->server, in);
+    if (rc != 0) {
+        batch_free(b);
+        ipc_channel_error(c->conn, 0, rc, NULL, "out of memory: the frame was not taken");
+        ipc_channel_ack(c->conn, 0, charge);
+        return;
+    }
+    b->charge = charge;
+    b->owner = c;
+    b->acked_cb = batch_acked;
+    c->under_way++;
+    stream_submit(b);
+    if (!c->paused && c->conn && stream_is_full(c->stream)) {
+        c->paused = true;
+        ipc_channel_pause(c->conn);
+    }
+}
+
+void channel_on_name(void *user, void *channel, uint16_t index, const char *name)
+{
+    struct ingest_channel *c = channel;
+    uint16_t own;
+    int rc = c->map ? stream_channel(c->stream, name, strlen(name), &own) : ERR_INVALID;
+    if (rc == 0)
+        c->map[index] = own;
+    else
+        ipc_channel_error(c->conn, 0, rc, NULL,
+                          rc == ERR_LIMIT ? "the stream has as many channels as it may"
+                                          : "a text stream has no channels");
+}
+
+static void on_flushed(void *arg, int status, const struct errmsg *err)
+{
+    struct ingest_channel *c = arg;
+    c->under_way--;
+    if (c->conn && status != 0)
+        ipc_channel_error(c->conn, 0, status, NULL, err->text);
+    if (c->conn && c->closing)
+        ipc_channel_closed(c->conn);
+    else if (c->conn)
+        ipc_channel_flushed(c->conn);
+    channel_release(c);
+}
+
+void channel_on_flush(void *user, void *channel)
+{
+    struct ingest_channel *c = channel;
+    c->under_way++;
+    stream_flush(c->stream, on_flushed, c);
+}
+
+void channel_on_close(void *user, void *channel)
+{
+    struct ingest_channel *c = channel;
+    c->closing = true;
+    channel_on_flush(user, channel);
+}
+
+void channel_conn_closed(struct ipc_conn *conn)
+{
+    struct ingest_channel *c = ipc_conn_user(conn);
+    if (!c)
+        return;
+    c->conn = NULL;
+    channel_release(c);
+}

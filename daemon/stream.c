@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The loop's side of live streams: opening, submitting, flushing. turn.c is the pool's side. */
+#include "daemon/stream.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/utf8.h"
+#include "daemon/daemon.h"
+
+/* A stream may have this much on its way before its durable senders are told to wait. */
+#define STREAM_FULL_BYTES (4u << 20)
+
+static void start_turn(struct live_stream *s);
+
+struct live_stream *stream_find(struct daemon *d, const char *name)
+{
+    for (struct live_stream *s = d->streams; s; s = s->next)
+        if (strcmp(s->row.name, name) == 0)
+            return s;
+    return NULL;
+}
+
+void stream_state_key(const struct live_stream *s, char *out, size_t size)
+{
+    snprintf(out, size, "model/%lld", (long long)s->row.id);
+}
+
+bool stream_is_busy(const struct live_stream *s)
+{
+    return s->in_turn || s->inbox || s->undone_bytes > 0;
+}
+
+bool stream_is_full(const struct live_stream *s)
+{
+    const struct daemon *d = s->daemon;
+    return s->undone_bytes > STREAM_FULL_BYTES ||
+           d->undone_bytes > (size_t)d->config->model.queue ||
+           atomic_load(&d->writer.counters.laid_aside) > 0;
+}
+
+static void push_item(struct live_stream *s, struct stream_item *item)
+{
+    item->next = NULL;
+    *s->inbox_last = item;
+    s->inbox_last = &item->next;
+    start_turn(s);
+}
+
+static void add_undone(struct live_stream *s, size_t bytes)
+{
+    s->undone_bytes += bytes;
+    s->daemon->undone_bytes += bytes;
+}
+
+static void sub_undone(struct live_stream *s, size_t bytes)
+{
+    s->undone_bytes -= bytes;
+    s->daemon->undone_bytes -= bytes;
+}
+
+static void turn_done(struct work *work)
+{
+    struct live_stream *s = container_of(work, struct live_stream, work);
+    s->in_turn = false;
+    sub_undone(s, s->modelled_bytes);
+    s->modelled_bytes = 0;
+    struct batch *b = s->refused;
+    s->refused = NULL;
+    s->refused_last = &s->refused;
+    while (b) {
+        struct batch *next = b->next;
+        sub_undone(s, b->bytes);
+        if (b->acked_cb)
+            b->acked_cb(b, b->job.status, 0, &b->job.err);
+        batch_free(b);
+        b = next;
+    }
+    if (s->source_resume && !stream_is_full(s))
+        s->source_resume(s->source_arg);
+    if (s->inbox)
+        start_turn(s);
+}
+
+static void turn_run(struct work *work, unsigned thread)
+{
+    stream_turn(container_of(work, struct live_stream, work), thread);
+}
+
+static void start_turn(struct live_stream *s)
+{
+    if (s->in_turn || !s->inbox || s->daemon->finished)
+        return;
+    s->in_turn = true;
+    s->turn_items = s->inbox;
+    s->inbox = NULL;
+    s->inbox_last = &s->inbox;
+    s->load = daemon_load(s->daemon);
+    s->work.run = turn_run;
+    s->work.done = turn_done;
+    pool_submit(&s->daemon->model_pool, &s->work);
+}
+
+/* Room for a live stream's newest: the oldest batch that no turn has begun goes. */
+static void drop_oldest(struct live_stream *s)
+{
+    for (struct stream_item **at = &s->inbox; *at; at = &(*at)->next) {
+        struct stream_item *item = *at;
+        if (item->kind != ITEM_ADMIT)
+            continue;
+        *at = item->next;
+        if (s->inbox_last == &item->next)
+            s->inbox_last = at;
+        struct batch *b = item->batch;
+        atomic_fetch_add(&s->counters.dropped, b->count);
+        sub_undone(s, b->bytes);
+        if (b->acked_cb) {
+            struct errmsg err;
+            err_set(&err, ERR_LIMIT, "stream %s: load exceeds capacity, its oldest records went",
+                    s->row.name);
+            b->acked_cb(b, ERR_LIMIT, 0, &err);
+        }
+        batch_free(b);
+        return;
+    }
+}
+
+void stream_submit(struct batch *b)
+{
+    struct live_stream *s = b->stream;
+    b->channels = s->channel_count;
+    b->item = (struct stream_item){.kind = ITEM_ADMIT, .batch = b};
+    if (s->policy == STREAM_LIVE && stream_is_full(s))
+        drop_oldest(s);
+    add_undone(s, b->bytes);
+    push_item(s, &b->item);
+}
+
+void stream_take_up(struct live_stream *s, struct batch *b)
+{
+    b->item = (struct stream_item){.kind = ITEM_JOURNALED, .batch = b};
+    add_undone(s, b->bytes);
+    *s->inbox_last = &b->item;
+    s->inbox_last = &b->item.next;
+}
+
+void streams_start(struct daemon *d)
+{
+    for (struct live_stream *s = d->streams; s; s = s->next)
+        start_turn(s);
+}
+
+void stream_batch_journaled(struct write_job *job)
+{
+    struct batch *b = container_of(job, struct batch, job);
+    struct live_stream *s = b->stream;
+    if (b->acked_cb)
+        b->acked_cb(b, job->status, b->high, &job->err);
+    b->acked_cb = NULL;
+    if (job->status != 0)
+        log_warn("stream %s: %u records were refused: %s", s->row.name, b->count, job->err.text);
+    b->item.kind = job->status == 0 ? ITEM_JOURNALED : ITEM_REFUSED;
+    push_item(s, &b->item);
+}
+
+void stream_flush(struct live_stream *s,
+                  void (*cb)(void *arg, int status, const struct errmsg *err), void *arg)
+{
+    struct stream_flush *f = mem_calloc(1, sizeof(*f));
+    if (!f) {
+        struct errmsg err;
+        cb(arg, err_set(&err, ERR_NOMEM, "out of memory"), &err);
+        return;
+    }
+    f->item.kind = ITEM_FLUSH;
+    f->stream = s;
+    f->cb = cb;
+    f->arg = arg;
+    push_item(s, &f->item);
+}
+
+void stream_ask_model(struct live_stream *s, struct stream_call *call)
+{
+    call->item = (struct stream_item){.kind = ITEM_CALL};
+    push_item(s, &call->item);
+}
+
+static void push_simple(struct live_stream *s, enum stream_item_kind kind)
+{
+    struct stream_item *item = mem_calloc(1, sizeof(*item));
+    if (!item)
+        return; /* the next tick or snapshot does as well */
+    item->kind = kind;
+    push_item(s, item);
+}
+
+void stream_tick(struct live_stream *s)
+{
+    if (!s->in_turn && !s->inbox && atomic_load(&s->counters.open_records) > 0)
+        push_simple(s, ITEM_TICK);
+}
+
+void stream_snapshot(struct live_stream *s)
+{
+    push_simple(s, ITEM_SNAPSHOT);
+}
+
+static bool name_is_good(const char *name, struct errmsg *err)
+{
+    size_t n = strlen(name);
+    if (n == 0 || n > STREAM_NAME_MAX)
+        err_set(err, ERR_INVALID, "a stream's name has 1 to %d bytes", STREAM_NAME_MAX);
+    else if (!utf8_valid(name, n, NULL))
+        err_set(err, ERR_INVALID, "the stream's name is not UTF-8");
+    else if (strpbrk(name, "\n\r\t\x1b"))
+        err_set(err, ERR_INVALID, "the stream's name holds a control character");
+    else
+        return true;
+    return false;
+}
+
+struct live_stream *stream_adopt(struct daemon *d, const struct store_stream *row)
+{
+    struct live_stream *s = mem_calloc(1, sizeof(*s));
+    if (!s)
+        return NULL;
+    s->daemon = d;
+    s->row = *row;
+    s->lateness = d->config->streams.lateness;
+    s->tau_min = d->config->model.tau_min;
+    s->tau_max = d->config->model.tau_max;
+    s->inbox_last = &s->inbox;
+    s->journaling_last = &s->journaling;
+    s->refused_last = &s->refused;
+    s->next_tag = 1;
+    atomic_store(&s->counters.next_seq, row->next_seq);
+    atomic_store(&s->counters.first_time, row->first_time);
+    atomic_store(&s->counters.last_time, row->last_time);
+    atomic_store(&s->counters.records, row->records);
+    atomic_store(&s->counters.bytes, row->bytes);
+    atomic_store(&s->counters.late, row->late);
+    atomic_store(&s->counters.gaps, row->gaps);
+    atomic_store(&s->counters.dropped, row->dropped);
+    atomic_store(&s->counters.redacted, row->redacted);
+    if (row->kind == KIND_SENSOR)
+        s->channels = mem_calloc(CHANNELS_MAX, sizeof(*s->channels));
+    if ((row->kind == KIND_SENSOR && !s->channels) || seqs_new(row->next_seq, &s->seqs) != 0) {
+        mem_free(s->channels);
+        mem_free(s);
+        return NULL;
+    }
+    *d->streams_last = s;
+    d->streams_last = &s->next;
+    d->stream_count++;
+    return s;
+}
+
+struct create_job {
+    struct write_job job;
+    struct daemon *daemon;
+    struct store_stream row;
+    void (*cb)(void *arg, struct live_stream *s, int status, const struct errmsg *err);
+    void *arg;
+};
+
+static int create_apply(struct write_job *job, struct store *store, struct errmsg *err)
+{
+    struct create_job *c = container_of(job, struct create_job, job);
+    return store_stream_create(store, c->row.name, c->row.kind, c->row.source, &c->row.id, err);
+}
+
+static int check_kind(const struct live_stream *s, enum stream_kind kind, struct errmsg *err)
+{
+    if (s->row.kind == kind)
+        return 0;
+    return err_set(err, ERR_CONFLICT, "stream %s is of kind %s, not %s", s->row.name,
+                   stream_kind_name(s->row.kind), stream_kind_name(kind));
+}
+
+static void create_done(struct write_job *job)
+{
+    struct create_job *c = container_of(job, struct create_job, job);
+    /* Two clients may have asked at once: the loser of the race finds the winner's stream. */
+    struct live_stream *s = stream_find(c->daemon, c->row.name);
+    int rc = 0;
+    if (!s && job->status == 0) {
+        s = stream_adopt(c->daemon, &c->row);
+        if (!s)
+            rc = err_set(&job->err, ERR_NOMEM, "out of memory");
+    } else if (!s) {
+        rc = job->status;
+    }
+    if (s)
+        rc = check_kind(s, c->row.kind, &job->err);
+    c->cb(c->arg, rc == 0 ? s : NULL, rc, &job->err);
+    mem_free(c);
+}
+
+void stream_open(struct daemon *d, const char *name, enum stream_kind kind, const char *source,
+                 void (*cb)(void *arg, struct live_stream *s, int status, const struct errmsg *err),
+                 void *arg)
+{
+    struct errmsg err = {""};
+    struct live_stream *s = stream_find(d, name);
+    int rc = 0;
+    if (s)
+        rc = check_kind(s, kind, &err);
+    else if (!name_is_good(name, &err))
+        rc = ERR_INVALID;
+    else if (kind != KIND_TEXT && kind != KIND_SENSOR)
+        rc = err_set(&err, ERR_UNSUPPORTED, "streams of kind %s are not recorded by this version",
+                     stream_kind_name(kind));
+    else if (d->stream_count >= (unsigned)d->config->streams.max)
+        rc = err_set(&err, ERR_LIMIT, "there are %u streams already ([streams] max)",
+                     d->stream_count);
+    if (s || rc != 0) {
+        cb(arg, rc == 0 ? s : NULL, rc, &err);
+        return;
+    }
+    struct create_job *c = mem_calloc(1, sizeof(*c));
+    if (!c) {
+        cb(arg, NULL, err_set(&err, ERR_NOMEM, "out of memory"), &err);
+        return;
+    }
+    c->daemon = d;
+    c->row.kind = kind;
+    c->row.created = clock_now(d->clock);
+    c->row.next_seq = 1;
+    c->row.first_time = c->row.last_time = TIME_UNKNOWN;
+    snprintf(c->row.name, sizeof(c->row.name), "%s", name);
+    snprintf(c->row.source, sizeof(c->row.source), "%s", source);
+    c->cb = cb;
+    c->arg = arg;
+    c->job.apply = create_apply;
+    c->job.done = create_done;
+    writer_post(&d->writer, &c->job, false);
+}
+
+int stream_channel(struct live_stream *s, const char *name, size_t size, uint16_t *ret_index)
+{
+    if (size == 0 || size > CHANNEL_NAME_MAX || memchr(name, '\0', size))
+        return ERR_INVALID;
+    for (uint16_t i = 0; i < s->channel_count; i++) {
+        if (strncmp(s->channels[i], name, size) == 0 && s->channels[i][size] == '\0') {
+            *ret_index = i;
+            return 0;
+        }
+    }
+    if (s->channel_count == CHANNELS_MAX)
+        return ERR_LIMIT;
+    char *copy = mem_strndup(name, size);
+    if (!copy)
+        return ERR_NOMEM;
+    s->channels[s->channel_count] = copy;
+    *ret_index = s->channel_count++;
+    return 0;
+}

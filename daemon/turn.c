@@ -1,0 +1,526 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A stream's turn on a pool thread: admits batches, pushes what is durable through the pipeline,
+ * makes write jobs of the moments that come out.
+ *
+ * Failure: a batch that cannot be admitted goes back whole, with the reason, and nothing of it is
+ * stored. When memory runs out in the model, the batch's records stay in the journal and the next
+ * start of the daemon takes them up.
+ */
+#include "daemon/stream.h"
+
+#include <string.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "daemon/daemon.h"
+#include "daemon/moment_job.h"
+#include "memory/evidence.h"
+#include "memory/resend.h"
+#include "pipeline/redact.h"
+#include "pipeline/stream.h"
+
+static void refuse(struct live_stream *s, struct batch *b, int status)
+{
+    b->job.status = status;
+    b->next = NULL;
+    *s->refused_last = b;
+    s->refused_last = &b->next;
+}
+
+/* ---- admission --------------------------------------------------------------------------------- */
+
+static int redact_record(struct redactor *redactor, struct batch *b, struct record *r,
+                         struct buf *scratch)
+{
+    int rc = redactor_apply(redactor, r->text.data, r->text.size, scratch);
+    if (rc != REDACTED)
+        return rc;
+    char *copy = arena_copy(&b->arena, scratch->data, scratch->size);
+    if (!copy)
+        return ERR_NOMEM;
+    r->text = (struct slice){copy, scratch->size};
+    r->flags |= RECORD_REDACTED;
+    return 0;
+}
+
+static int redact_batch(struct live_stream *s, struct batch *b, unsigned thread)
+{
+    struct redactor *redactor = atomic_load(&s->daemon->redactors[thread]);
+    struct buf scratch = {0};
+    if (s->row.kind != KIND_TEXT)
+        return 0;
+    uint64_t before = redactor_count(redactor);
+    int rc = 0;
+    for (uint32_t i = 0; i < b->count && rc == 0; i++)
+        if (b->records[i].text.size > 0)
+            rc = redact_record(redactor, b, &b->records[i], &scratch);
+    atomic_fetch_add(&s->counters.redacted, redactor_count(redactor) - before);
+    buf_deinit(&scratch);
+    return rc == 0 ? 0 : err_set(&b->job.err, rc, "out of memory");
+}
+
+struct old_lookup {
+    bool found;
+    uint64_t hash;
+};
+
+static void found_old(void *arg, uint64_t seq, uint64_t hash)
+{
+    struct old_lookup *lookup = arg;
+    lookup->found = true;
+    lookup->hash = hash;
+}
+
+/* What the file holds under an old number. */
+static int check_file(struct live_stream *s, unsigned thread, uint64_t seq, uint64_t hash,
+                      enum seq_verdict *ret, struct errmsg *err)
+{
+    struct daemon *d = s->daemon;
+    if (!d->model_readers[thread]) {
+        struct reader_options options = {.path = d->database, .clock = d->clock, .cache_kib = 256};
+        int rc = reader_open(&options, &d->model_readers[thread], err);
+        if (rc != 0)
+            return rc;
+    }
+    struct old_lookup lookup = {false, 0};
+    int rc = evidence_find_seq(d->model_readers[thread], s->row.id, seq, seq, found_old, &lookup, err);
+    if (rc != 0)
+        return rc;
+    *ret = !lookup.found ? SEQ_NEW : lookup.hash == hash ? SEQ_SAME : SEQ_OTHER;
+    return 0;
+}
+
+/* Among records of this batch and those that are being journaled: numbers the file does not know yet. */
+static enum seq_verdict check_under_way(const struct live_stream *s, const struct batch *b,
+                                        uint32_t kept, uint64_t seq, uint64_t hash)
+{
+    for (uint32_t i = kept; i-- > 0;)
+        if (b->records[i].seq == seq)
+            return b->records[i].tag == hash ? SEQ_SAME : SEQ_OTHER;
+    for (const struct batch *other = s->journaling; other; other = other->next)
+        for (uint32_t i = 0; i < other->count; i++)
+            if (other->records[i].seq == seq)
+                return record_hash(&other->records[i]) == hash ? SEQ_SAME : SEQ_OTHER;
+    return SEQ_OLD;
+}
+
+/*
+ * Numbers the records and takes out those that are stored already. `tag` carries the hash meanwhile.
+ * ERR_CONFLICT: a number that is taken by another payload.
+ */
+static int number_batch(struct live_stream *s, struct batch *b, unsigned thread)
+{
+    uint64_t next = seqs_next(s->seqs);
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < b->count; i++) {
+        struct record r = b->records[i];
+        r.tag = record_hash(&r);
+        enum seq_verdict verdict = SEQ_NEW;
+        if (r.seq == 0) {
+            r.seq = next;
+        } else if (r.seq < next) {
+            verdict = seqs_check(s->seqs, r.seq, r.tag);
+            if (verdict == SEQ_OLD || verdict == SEQ_NEW)
+                verdict = check_under_way(s, b, kept, r.seq, r.tag);
+            if (verdict == SEQ_OLD && r.seq < seqs_next(s->seqs)) {
+                int rc = check_file(s, thread, r.seq, r.tag, &verdict, &b->job.err);
+                if (rc != 0)
+                    return rc;
+            }
+        }
+        if (verdict == SEQ_OTHER)
+            return err_set(&b->job.err, ERR_CONFLICT,
+                           "stream %s: seq %llu is stored already with another payload", s->row.name,
+                           (unsigned long long)r.seq);
+        if (verdict == SEQ_SAME)
+            continue;
+        if (r.seq >= next)
+            next = r.seq + 1;
+        b->records[kept++] = r;
+    }
+    b->count = kept;
+    return 0;
+}
+
+static void take_batch(struct live_stream *s, struct batch *b)
+{
+    struct stream_counters *c = &s->counters;
+    b->tag = s->next_tag++;
+    b->seq_first = UINT64_MAX;
+    b->seq_last = 0;
+    uint64_t bytes = 0;
+    int64_t first = atomic_load(&c->first_time), last = atomic_load(&c->last_time);
+    for (uint32_t i = 0; i < b->count; i++) {
+        struct record *r = &b->records[i];
+        if (seqs_take(s->seqs, r->seq, r->tag))
+            atomic_fetch_add(&c->gaps, 1);
+        r->tag = b->tag;
+        b->seq_first = r->seq < b->seq_first ? r->seq : b->seq_first;
+        b->seq_last = r->seq > b->seq_last ? r->seq : b->seq_last;
+        bytes += record_payload_size(r);
+        if (first == TIME_UNKNOWN || r->time < first)
+            first = r->time;
+        if (last == TIME_UNKNOWN || r->time > last)
+            last = r->time;
+    }
+    atomic_store(&c->first_time, first);
+    atomic_store(&c->last_time, last);
+    atomic_fetch_add(&c->records, b->count);
+    atomic_fetch_add(&c->bytes, bytes);
+    b->high = seqs_next(s->seqs) - 1;
+    atomic_store(&c->next_seq, b->high + 1);
+    b->remaining = b->count;
+    b->channels_from = s->channels_stored;
+    if (b->channels > s->channels_stored)
+        s->channels_stored = b->channels;
+    b->snapshot = s->row;
+    b->snapshot.next_seq = b->high + 1;
+    b->snapshot.records = atomic_load(&c->records);
+    b->snapshot.bytes = atomic_load(&c->bytes);
+    b->snapshot.late = atomic_load(&c->late);
+    b->snapshot.gaps = atomic_load(&c->gaps);
+    b->snapshot.dropped = atomic_load(&c->dropped);
+    b->snapshot.redacted = atomic_load(&c->redacted);
+    b->snapshot.first_time = first;
+    b->snapshot.last_time = last;
+}
+
+static int journal_apply(struct write_job *job, struct store *store, struct errmsg *err)
+{
+    struct batch *b = container_of(job, struct batch, job);
+    int64_t stream = b->stream->row.id;
+    int rc = 0;
+    for (uint16_t i = b->channels_from; i < b->channels && rc == 0; i++)
+        rc = store_channel_put(store, stream, i, b->stream->channels[i], err);
+    if (rc == 0 && b->count > 0) {
+        struct slice block = {b->block.data, b->block.size};
+        rc = store_pending_put(store, stream, b->seq_first, b->seq_last, b->count, block,
+                               &b->pending_id, err);
+        if (rc == 0)
+            rc = store_stream_update(store, &b->snapshot, err);
+    }
+    if (rc == 0 && b->cursor_key[0])
+        rc = store_state_put(store, b->cursor_key, b->cursor, err);
+    return rc;
+}
+
+static void admit(struct live_stream *s, struct batch *b, unsigned thread)
+{
+    int rc = redact_batch(s, b, thread);
+    if (rc == 0)
+        rc = number_batch(s, b, thread);
+    if (rc == 0 && b->count > 0) {
+        buf_clear(&b->block);
+        rc = evidence_encode(b->records, b->count, 1, &b->block);
+        if (rc != 0)
+            err_set(&b->job.err, rc, "out of memory");
+    }
+    if (rc != 0) {
+        refuse(s, b, rc);
+        return;
+    }
+    take_batch(s, b);
+    b->next = NULL;
+    *s->journaling_last = b;
+    s->journaling_last = &b->next;
+    b->job.apply = journal_apply;
+    b->job.done = stream_batch_journaled;
+    b->job.size = b->block.size + 64;
+    /* Also without a new record: the acknowledgement must not overtake the first sending's. */
+    writer_post(&s->daemon->writer, &b->job, true);
+}
+
+/* ---- the pipeline ------------------------------------------------------------------------------ */
+
+static struct batch *find_modelled(struct live_stream *s, uint64_t tag, struct batch ***ret_at)
+{
+    for (struct batch **at = &s->modelled; *at; at = &(*at)->next) {
+        if ((*at)->tag == tag) {
+            *ret_at = at;
+            return *at;
+        }
+    }
+    return NULL;
+}
+
+static int on_moment(void *arg, const struct moment *m)
+{
+    struct live_stream *s = arg;
+    struct moment_job *job;
+    int rc = moment_job_new(s, m, &job);
+    if (rc != 0) {
+        log_error("stream %s: a moment of %u records waits in the journal for a restart: %s",
+                  s->row.name, m->record_count, err_text(rc));
+        return 0;
+    }
+    struct batch **at = NULL;
+    struct batch *b = NULL;
+    for (uint32_t i = 0; i < m->record_count; i++) {
+        if (!b || b->tag != m->records[i].tag)
+            b = find_modelled(s, m->records[i].tag, &at);
+        if (b && --b->remaining == 0) {
+            *at = b->next;
+            b->next = job->finished;
+            job->finished = b;
+            b = NULL;
+        }
+    }
+    moment_job_post(job);
+    return 0;
+}
+
+static int ensure_pipeline(struct live_stream *s)
+{
+    if (s->pipeline)
+        return 0;
+    struct pipeline_options options = {.kind = s->row.kind,
+                                       .lateness_us = s->lateness,
+                                       .tau_min = s->tau_min,
+                                       .tau_max = s->tau_max,
+                                       .clock = s->daemon->clock};
+    struct pipeline_callbacks callbacks = {.arg = s, .moment = on_moment};
+    int rc = pipeline_stream_new(&options, &callbacks, &s->pipeline);
+    if (rc == 0 && s->learnt_before.size > 0) {
+        struct errmsg err;
+        if (pipeline_stream_restore(s->pipeline, s->learnt_before.data, s->learnt_before.size,
+                                    &err) != 0)
+            log_warn("stream %s: what was learnt could not be read back (%s); it learns anew",
+                     s->row.name, err.text);
+        buf_deinit(&s->learnt_before);
+    }
+    return rc;
+}
+
+static int tell_channels(struct live_stream *s, uint16_t upto)
+{
+    int rc = 0;
+    while (s->channels_told < upto && rc == 0) {
+        rc = pipeline_stream_channel(s->pipeline, s->channels_told, s->channels[s->channels_told]);
+        if (rc == 0)
+            s->channels_told++;
+    }
+    return rc;
+}
+
+static void start_flush(struct stream_flush *f);
+
+static void release_flushes(struct live_stream *s)
+{
+    while (s->flushes && (!s->journaling || s->journaling->tag > s->flushes->upto)) {
+        struct stream_flush *f = s->flushes;
+        s->flushes = f->next;
+        start_flush(f);
+    }
+}
+
+static void leave_journaling(struct live_stream *s, struct batch *b)
+{
+    struct batch **at = &s->journaling; /* verdicts come in order: it is the first */
+    while (*at && *at != b)
+        at = &(*at)->next;
+    if (*at) {
+        *at = b->next;
+        if (s->journaling_last == &b->next)
+            s->journaling_last = at;
+    }
+    b->next = NULL;
+}
+
+static void model_batch(struct live_stream *s, struct batch *b)
+{
+    leave_journaling(s, b);
+    s->modelled_bytes += b->bytes;
+    if (b->count == 0) {
+        batch_free(b);
+        release_flushes(s);
+        return;
+    }
+    b->next = s->modelled;
+    s->modelled = b;
+    int rc = ensure_pipeline(s);
+    if (rc == 0)
+        rc = tell_channels(s, b->channels);
+    if (rc == 0) {
+        /* The batch may be finished, and gone, before push returns: hold its records until then. */
+        struct record *records = b->records;
+        struct arena arena = b->arena;
+        uint32_t count = b->count;
+        b->records = NULL;
+        arena_init(&b->arena, arena.chunk_size);
+        buf_deinit(&b->block);
+        rc = pipeline_stream_push(s->pipeline, records, count, NULL);
+        mem_free(records);
+        arena_deinit(&arena);
+        s->learnt = true;
+    }
+    if (rc != 0)
+        log_error("stream %s: records wait in the journal for a restart: %s", s->row.name,
+                  err_text(rc));
+    release_flushes(s);
+}
+
+static void forget_refused(struct live_stream *s, struct batch *b)
+{
+    leave_journaling(s, b);
+    s->modelled_bytes += b->bytes;
+    for (uint32_t i = 0; i < b->count; i++) {
+        seqs_untake(s->seqs, b->records[i].seq);
+        atomic_fetch_sub(&s->counters.bytes, record_payload_size(&b->records[i]));
+    }
+    atomic_fetch_sub(&s->counters.records, b->count);
+    if (b->channels_from < s->channels_stored)
+        s->channels_stored = b->channels_from;
+    batch_free(b);
+    release_flushes(s);
+}
+
+/* ---- flush, tick, snapshot --------------------------------------------------------------------- */
+
+static int flush_apply(struct write_job *job, struct store *store, struct errmsg *err)
+{
+    return 0; /* only its place in the writer's order counts */
+}
+
+static void flush_done(struct write_job *job)
+{
+    struct stream_flush *f = container_of(job, struct stream_flush, job);
+    struct daemon *d = f->stream->daemon;
+    int status = job->status;
+    if (status == 0 && atomic_load(&d->writer.counters.laid_aside) > 0)
+        status = err_set(&job->err, ERR_FULL,
+                         "stream %s: records are durable, but their moments wait for room on the disk",
+                         f->stream->row.name);
+    f->cb(f->arg, status, &job->err);
+    mem_free(f);
+}
+
+static void start_flush(struct stream_flush *f)
+{
+    struct live_stream *s = f->stream;
+    if (s->pipeline && pipeline_stream_flush(s->pipeline) != 0)
+        log_error("stream %s: out of memory while closing its moment", s->row.name);
+    f->job.apply = flush_apply;
+    f->job.done = flush_done;
+    writer_post(&s->daemon->writer, &f->job, true);
+}
+
+static void take_flush(struct live_stream *s, struct stream_flush *f)
+{
+    f->upto = s->next_tag - 1;
+    struct stream_flush **at = &s->flushes;
+    while (*at)
+        at = &(*at)->next;
+    f->next = NULL;
+    *at = f;
+    release_flushes(s);
+}
+
+struct snapshot_job {
+    struct write_job job;
+    char key[64];
+    struct buf state;
+};
+
+static int snapshot_apply(struct write_job *job, struct store *store, struct errmsg *err)
+{
+    struct snapshot_job *j = container_of(job, struct snapshot_job, job);
+    return store_state_put(store, j->key, (struct slice){j->state.data, j->state.size}, err);
+}
+
+static void snapshot_done(struct write_job *job)
+{
+    struct snapshot_job *j = container_of(job, struct snapshot_job, job);
+    if (job->status != 0)
+        log_warn("%s could not be saved: %s", j->key, job->err.text);
+    buf_deinit(&j->state);
+    mem_free(j);
+}
+
+static void take_snapshot(struct live_stream *s)
+{
+    if (!s->learnt || !s->pipeline)
+        return;
+    struct snapshot_job *j = mem_calloc(1, sizeof(*j));
+    if (!j)
+        return;
+    if (pipeline_stream_save(s->pipeline, &j->state) != 0) {
+        buf_deinit(&j->state);
+        mem_free(j);
+        return;
+    }
+    stream_state_key(s, j->key, sizeof(j->key));
+    j->job.apply = snapshot_apply;
+    j->job.done = snapshot_done;
+    j->job.size = j->state.size;
+    s->learnt = false;
+    writer_post(&s->daemon->writer, &j->job, true);
+}
+
+static void deliver_call(struct message *message)
+{
+    struct stream_call *call = container_of(message, struct stream_call, message);
+    call->done(call);
+}
+
+static void run_call(struct live_stream *s, struct stream_call *call)
+{
+    if (ensure_pipeline(s) == 0)
+        tell_channels(s, s->channels_stored);
+    call->run(call, s->pipeline);
+    call->message.deliver = deliver_call;
+    mailbox_post(&s->daemon->mailbox, &call->message);
+}
+
+static void publish_counters(struct live_stream *s)
+{
+    if (!s->pipeline)
+        return;
+    struct pipeline_stats stats;
+    pipeline_stream_stats(s->pipeline, &stats);
+    atomic_store(&s->counters.late, s->row.late + stats.late);
+    atomic_store(&s->counters.moments, stats.moments);
+    atomic_store(&s->counters.latent, stats.latent);
+    atomic_store(&s->counters.discrete, stats.discrete);
+    atomic_store(&s->counters.open_records, stats.waiting + stats.open);
+    atomic_store(&s->counters.tau_thousandths, (unsigned)(stats.tau * 1000 + 0.5f));
+}
+
+void stream_turn(struct live_stream *s, unsigned thread)
+{
+    struct stream_item *item = s->turn_items;
+    s->turn_items = NULL;
+    if (s->pipeline)
+        pipeline_stream_load_set(s->pipeline, s->load);
+    while (item) {
+        struct stream_item *next = item->next;
+        switch (item->kind) {
+        case ITEM_ADMIT:
+            admit(s, item->batch, thread);
+            break;
+        case ITEM_JOURNALED:
+            model_batch(s, item->batch);
+            break;
+        case ITEM_REFUSED:
+            forget_refused(s, item->batch);
+            break;
+        case ITEM_FLUSH:
+            take_flush(s, container_of(item, struct stream_flush, item));
+            break;
+        case ITEM_CALL:
+            run_call(s, container_of(item, struct stream_call, item));
+            break;
+        case ITEM_TICK:
+            if (s->pipeline && pipeline_stream_tick(s->pipeline) != 0)
+                log_error("stream %s: out of memory while closing its moment", s->row.name);
+            mem_free(item);
+            break;
+        case ITEM_SNAPSHOT:
+            take_snapshot(s);
+            mem_free(item);
+            break;
+        }
+        item = next;
+    }
+    publish_counters(s);
+}
