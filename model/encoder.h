@@ -58,7 +58,8 @@ static inline int encoder_observe(struct encoder *e, const struct record *r, str
 
 /*
  * A query as a latent of the space that records of `kind` lie in: for text the hashed words and
- * character n-grams of the query, all weighted alike. ret[LATENT_DIM].
+ * character n-grams of the query, all weighted alike but for function words, which weigh little.
+ * ret[LATENT_DIM].
  * Stateless; any thread.
  */
 void encoder_text_query(const char *text, size_t size, float *ret);

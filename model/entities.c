@@ -11,6 +11,7 @@
 
 #include "base/utf8.h"
 #include "model/log_header.h"
+#include "model/wordlist.h"
 
 struct found {
     struct entity_seen *list;
@@ -90,8 +91,9 @@ static bool is_uuid(const char *s, size_t n)
  */
 static bool is_domain(const char *s, size_t n)
 {
-    static const char *const tops[] = {"com", "org", "net", "edu", "gov", "io", "de", "uk",
-                                       "local", "lan", "internal"};
+    static const char *const tops[] = {
+        "com", "org", "net", "edu", "gov", "io", "de", "uk", "local", "lan", "internal", NULL,
+    };
     size_t dots = 0, label = 0;
     bool last_letters = true;
     for (size_t i = 0; i < n; i++) {
@@ -112,10 +114,7 @@ static bool is_domain(const char *s, size_t n)
         return false;
     if (!strncmp(s, "com.", 4) || !strncmp(s, "org.", 4) || !strncmp(s, "net.", 4))
         return false; /* a reversed domain: the name of a package or a class */
-    bool known = false;
-    for (size_t i = 0; i < sizeof tops / sizeof *tops; i++)
-        known |= strlen(tops[i]) == label && !memcmp(s + n - label, tops[i], label);
-    return known || (dots >= 2 && label <= 3);
+    return wordlist_has(tops, s + n - label, label) || (dots >= 2 && label <= 3);
 }
 
 static bool is_path(const char *s, size_t n)
@@ -207,12 +206,11 @@ static bool says_user(const char *s, size_t n)
 
 static bool is_user(const char *s, size_t n)
 {
-    static const char *const none[] = {"unknown", "from", "is", "not", "and", "was", "has", "for",
-                                       "by", "to", "with", "id", "name", "on", "in"};
-    for (size_t i = 0; i < sizeof none / sizeof *none; i++)
-        if (strlen(none[i]) == n && !memcmp(none[i], s, n))
-            return false;
-    return is_name(s, n);
+    static const char *const none[] = {
+        "unknown", "from", "is", "not", "and", "was", "has", "for", "by", "to", "with", "id",
+        "name", "on", "in", NULL,
+    };
+    return !wordlist_has(none, s, n) && is_name(s, n);
 }
 
 int tokens_entities(const char *line, size_t n, struct entity_seen *ret, int max)

@@ -13,6 +13,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "model/wordlist.h"
+
 #define WORDS_MAX 20
 #define TIME_WORDS 6    /* a timestamp is looked for among so many first words: BGL, HPC and Thunderbird
                            keep theirs behind a label, a node and a state */
@@ -51,31 +53,31 @@ static size_t digits(const char *s, size_t n)
     return i;
 }
 
-static bool in_list(const char *list, const char *word, size_t n)
-{
-    /* The list is made of words with a blank around each. */
-    for (const char *p = list; (p = strchr(p, ' ')) && p[1]; p++)
-        if (!strncmp(p + 1, word, n) && p[1 + n] == ' ')
-            return true;
-    return false;
-}
+static const char *const months[] = {
+    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Sept", "Oct", "Nov", "Dec",
+    "January", "February", "March", "April", "June", "July", "August", "September", "October",
+    "November", "December", NULL,
+};
+static const char *const weekdays[] = {
+    "Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun", "Monday", "Tuesday", "Wednesday", "Thursday",
+    "Friday", "Saturday", "Sunday", NULL,
+};
+static const char *const levels[] = {
+    "trace", "debug", "verbose", "info", "information", "notice", "warn", "warning", "error",
+    "err", "severe", "fatal", "critical", "crit", "alert", "emerg", "emergency", "failure",
+    "panic", "audit", NULL,
+};
 
 bool log_header_is_month(const char *w, size_t n)
 {
-    return n >= 3 && n <= 9 &&
-           in_list(" Jan Feb Mar Apr May Jun Jul Aug Sep Sept Oct Nov Dec January February March April "
-                   "June July August September October November December ",
-                   w, n);
+    return n >= 3 && n <= 9 && w[0] <= 'S' && wordlist_has(months, w, n);
 }
 
 bool log_header_is_weekday(const char *w, size_t n)
 {
     if (n && w[n - 1] == ',')
         n--;
-    return n >= 3 && n <= 9 &&
-           in_list(" Mon Tue Wed Thu Fri Sat Sun Monday Tuesday Wednesday Thursday Friday Saturday "
-                   "Sunday ",
-                   w, n);
+    return n >= 3 && n <= 9 && w[0] <= 'W' && wordlist_has(weekdays, w, n);
 }
 
 /* HH:MM:SS with whatever fraction and zone behind it. */
@@ -168,9 +170,7 @@ static bool is_level(const char *s, size_t n, bool bracketed)
         return false;
     for (size_t i = 0; i < n; i++)
         low[i] = (char)(s[i] | 0x20);
-    return in_list(" trace debug verbose info information notice warn warning error err severe fatal "
-                   "critical crit alert emerg emergency failure panic audit ",
-                   low, n);
+    return wordlist_has(levels, low, n);
 }
 
 static bool is_number(const char *s, size_t n)

@@ -16,6 +16,7 @@
 #include "base/mem.h"
 #include "model/encoder.h"
 #include "model/kernels.h"
+#include "model/wordlist.h"
 
 #define WORD_BYTES_MAX 40
 #define BASES_FIRST 16
@@ -25,11 +26,16 @@
 #define COUNT_MAX 60000
 #define WEIGHT_UNIT 16.0f
 #define WEIGHT_START 4.0f   /* bits, for every word alike until the first epoch ends */
+/*
+ * Chosen for the recall of talk by the latent alone (five conversations of 2,760 turns, 997 questions,
+ * recall at 5): n-grams at 0.5, 0.8, 1.2, 1.6 times the word give 0.337, 0.352, 0.369, 0.369; hashing the
+ * word's stem 0.391. Function words at 0.05 to 0.25 make no difference.
+ */
 #define GRAMS 1.2f          /* length of a word's n-grams together, against the word's own */
 #define HEADER 0.35f        /* host and component say less than the message */
 #define VALUES 0.3f         /* and what varies less than what stays */
 #define NUMBER_WEIGHT 4.0f  /* bits; numbers are not counted, most come once */
-#define STOP 0.25f          /* of function words, which no stream may have counted yet */
+#define STOP 0.1f           /* of function words, which no stream may have counted yet */
 #define EXTRAS_MAX 32       /* words of header and values that are looked at */
 
 struct word {
@@ -41,7 +47,7 @@ struct word {
 
 static bool is_letter(unsigned char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c >= 0x80;
+    return (unsigned)((c | 0x20) - 'a') < 26 || c >= 0x80;
 }
 
 static bool is_digit(unsigned char c)
@@ -60,6 +66,18 @@ static uint64_t mix(uint64_t h)
     h *= 0xd6e8feb86659fd93u;
     h ^= h >> 29;
     return h;
+}
+
+/* Without the ending of a plural or of a form of a verb: enough for words of one stem to meet. */
+static size_t stem_size(const char *s, size_t n)
+{
+    static const char *const endings[] = {"ings", "ing", "ies", "ed", "es", "ly", "s", "e", "y", NULL};
+    for (const char *const *e = endings; *e; e++) {
+        size_t size = strlen(*e);
+        if (n >= size + 3 && !memcmp(s + n - size, *e, size))
+            return n - size;
+    }
+    return n;
 }
 
 static bool is_inside(const char *s, size_t n, size_t i)
@@ -96,17 +114,17 @@ static bool next_word(const char *s, size_t n, size_t *at, struct word *ret)
     size_t size = end - i;
     if (size > WORD_BYTES_MAX)
         size = WORD_BYTES_MAX;
-    uint64_t h = 0xcbf29ce484222325u;
     ret->text[0] = '^';
     for (size_t k = 0; k < size; k++) {
         char c = s[i + k];
-        if (is_upper((unsigned char)c))
-            c = (char)(c | 0x20);
-        ret->text[k + 1] = c;
-        h = (h ^ (unsigned char)c) * 0x100000001b3u;
+        ret->text[k + 1] = is_upper((unsigned char)c) ? (char)(c | 0x20) : c;
     }
     ret->text[size + 1] = '$';
     ret->size = (uint32_t)size;
+    uint64_t h = 0xcbf29ce484222325u;
+    size_t stem = ret->number ? size : stem_size(ret->text + 1, size);
+    for (size_t k = 0; k < stem; k++)
+        h = (h ^ (unsigned char)ret->text[k + 1]) * 0x100000001b3u;
     ret->hash = mix(h);
     return true;
 }
@@ -146,17 +164,15 @@ static void add_grams(float *sum, const struct word *w, float weight)
 /* Words that a question or a sentence is held together by; the streams' own counts do the rest. */
 static bool is_function_word(const struct word *w)
 {
-    static const char words[] =
-        " a an the and or but if of to in on at by for from with as is are was were be been am do does "
-        "did has have had not no it its this that these those i you he she we they me my your his her "
-        "our their what when where who which why how there then than so can could would will shall "
-        "should about into any some ";
-    if (w->size > 6)
-        return false;
-    for (const char *p = words; (p = strchr(p, ' ')) && p[1]; p++)
-        if (!strncmp(p + 1, w->text + 1, w->size) && p[1 + w->size] == ' ')
-            return true;
-    return false;
+    static const char *const words[] = {
+        "a", "an", "the", "and", "or", "but", "if", "of", "to", "in", "on", "at", "by", "for",
+        "from", "with", "as", "is", "are", "was", "were", "be", "been", "am", "do", "does", "did",
+        "has", "have", "had", "not", "no", "it", "its", "this", "that", "these", "those", "i",
+        "you", "he", "she", "we", "they", "me", "my", "your", "his", "her", "our", "their", "what",
+        "when", "where", "who", "which", "why", "how", "there", "then", "than", "so", "can",
+        "could", "would", "will", "shall", "should", "about", "into", "any", "some", NULL,
+    };
+    return w->size <= 6 && wordlist_has(words, w->text + 1, w->size);
 }
 
 static uint32_t bucket(const struct word *w)

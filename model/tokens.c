@@ -12,6 +12,7 @@
 #include <xxhash.h>
 
 #include "model/log_header.h"
+#include "model/wordlist.h"
 
 enum {
     CLASS_SPACE = 1,
@@ -113,28 +114,24 @@ static bool run_is_value(const char *s, size_t n, const struct run *r)
 /* A value's unit, which is folded into it: "5.2 KB", "30 seconds", "<1 sec". */
 static bool is_unit(const char *s, size_t n)
 {
-    static const char units[] =
-        " B KB MB GB TB KiB MiB GiB TiB kB K M G ns us ms s sec secs second seconds min mins minute "
-        "minutes h hr hrs hour hours day days MHz GHz kHz Hz % milliseconds microseconds ";
+    static const char *const units[] = {
+        "B", "KB", "MB", "GB", "TB", "KiB", "MiB", "GiB", "TiB", "kB", "K", "M", "G", "ns", "us",
+        "ms", "s", "sec", "secs", "second", "seconds", "min", "mins", "minute", "minutes", "h",
+        "hr", "hrs", "hour", "hours", "day", "days", "MHz", "GHz", "kHz", "Hz", "%",
+        "milliseconds", "microseconds", NULL,
+    };
     while (n && strchr(".,;:)]>", s[n - 1]))
         n--;
-    if (!n || n > 12)
-        return false;
-    for (const char *p = units; (p = strchr(p, ' ')) && p[1]; p++)
-        if (!strncmp(p + 1, s, n) && p[1 + n] == ' ')
-            return true;
-    return false;
+    return n <= 12 && wordlist_has(units, s, n);
 }
 
-/* Words that stand for "no value" or for one of two, behind a '='. */
+/* Words that stand for "no value" or for one of two, behind a '=' or a '('. */
 static bool is_default(const char *s, size_t n)
 {
-    static const char *const words[] = {"null", "NULL", "none", "None", "nil", "true", "false",
-                                        "True", "False", "(null)", "yes", "no"};
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-        if (strlen(words[i]) == n && !memcmp(words[i], s, n))
-            return true;
-    return false;
+    static const char *const words[] = {
+        "null", "NULL", "none", "None", "nil", "true", "false", "True", "False", "yes", "no", NULL,
+    };
+    return wordlist_has(words, s, n);
 }
 
 /* Plain decimal numbers only: ids of more than 12 digits, hex and versions say nothing by their size. */
@@ -289,12 +286,8 @@ static size_t scan_word(struct scanner *sc, size_t at, size_t end, struct token 
                 for (end = i > end ? i : end; end < sc->n; end++)
                     if (class_at(line + end) & CLASS_SPACE)
                         break;
-            } else if (i >= end || is_default(line + i, end - i) ||
-                       (line[end - 1] == ',' && is_default(line + i, end - i - 1))) {
-                word_value(sc, &w);
-                if (end > i && line[end - 1] == ',')
-                    put(sc, ",", 1);
-                i = end;
+            } else if (i >= end) {
+                word_value(sc, &w); /* rhost= */
             }
             continue;
         }
@@ -317,7 +310,8 @@ static size_t scan_word(struct scanner *sc, size_t at, size_t end, struct token 
                      is_named_date(line + i, k, line + end, sc->n - end);
         bool port = r.dots && i + k + 1 < end && line[i + k] == ':' &&
                     (class_at(line + i + k + 1) & CLASS_DIGIT); /* google.com:80 */
-        bool unset = i == at && is_set_apart(sc->out) && is_default(line + i, k);
+        bool set = i == at ? is_set_apart(sc->out) : line[i - 1] == '=' || line[i - 1] == '(';
+        bool unset = set && is_default(line + i, k);
         if (dated || port || unset || run_is_value(line + i, k, &r)) {
             if (!t->number)
                 t->number = run_number(line + i, k, &r, &t->value);

@@ -40,6 +40,7 @@ static const char *const headers[] = {
     "\0013 apples and 4 pears",
     "\1",
     "\1   ",
+    "\1\tat org.example.Main(Main.java:12)",
 };
 
 START_TEST(test_headers)
