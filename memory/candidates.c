@@ -4,7 +4,7 @@
  * until the bound; each row met adds its word's weight to its moment in a hash table. A word that
  * alone is over the bound is read newest first for half of what is left and in slices over all of
  * memory for the other half. A filter becomes a set of ids when it is small, bounds of rowids
- * otherwise. Sizes: 6,000 rows, 8,192 ids of a span, 128 sketches.
+ * otherwise. Sizes: 4,000 rows, 8,192 ids of a span, 128 sketches.
  */
 #include "memory/candidates.h"
 
@@ -17,6 +17,7 @@
 #define SPAN_IDS 8192
 #define SPAN_PROBES 64
 #define SLICES 8
+#define SAMPLE_ROWS 1600 /* of a word that is over the bound */
 #define SKETCH_HITS 128
 #define TABLE_SIZE 32768 /* over twice what can be found; a power of two */
 #define SCRATCH_TIME_MIN (INT64_MIN / 4)
@@ -159,15 +160,15 @@ static struct candidate *candidate_at(struct search *s, int64_t id)
     return &s->found[s->count - 1];
 }
 
-/* Rows of one word between two moments, newest first, at most `limit`. */
-static int read_rows(struct search *s, uint32_t word, int64_t low, int64_t high, uint32_t limit,
-                     struct errmsg *err)
+/* Rows of one word between two moments, at most `limit`. Reading back costs three times as much. */
+static int read_rows(struct search *s, uint32_t word, bool back, int64_t low, int64_t high,
+                     uint32_t limit, struct errmsg *err)
 {
     sqlite3_stmt *stmt = NULL;
     char match[WORD_MAX + 3];
     const char *text = s->q->rank->words.words[word].text;
     int size = snprintf(match, sizeof(match), "\"%s\"", text);
-    int rc = reader_statement(s->r, SQL_WORD_ROWS, &stmt, err);
+    int rc = reader_statement(s->r, back ? SQL_WORD_ROWS_BACK : SQL_WORD_ROWS, &stmt, err);
     if (rc)
         return rc;
     sqlite3_bind_text(stmt, 1, match, size, SQLITE_STATIC);
@@ -194,11 +195,11 @@ static int sample_rows(struct search *s, uint32_t word, struct errmsg *err)
     int64_t newest;
     int rc = sql_int64(s->r->db, "SELECT coalesce(max(id), 0) FROM moment", &newest, err);
     int64_t low = s->span.low, high = s->span.high < newest ? s->span.high : newest;
-    uint32_t half = s->rows_left / 2;
+    uint32_t half = (s->rows_left < SAMPLE_ROWS ? s->rows_left : SAMPLE_ROWS) / 2;
     if (rc == 0)
-        rc = read_rows(s, word, low, high, half, err);
-    for (int i = 1; i < SLICES && rc == 0; i++)
-        rc = read_rows(s, word, low, low + (high - low) / SLICES * i, half / (SLICES - 1), err);
+        rc = read_rows(s, word, true, low, high, half, err);
+    for (int i = 0; i < SLICES && rc == 0; i++)
+        rc = read_rows(s, word, false, low + (high - low) / SLICES * i, high, half / SLICES, err);
     return rc;
 }
 
@@ -232,7 +233,7 @@ static int find_words(struct search *s, bool *ret_bounded, struct errmsg *err)
         uint32_t word = order[k];
         bool fits = rows[word] <= s->rows_left;
         if (fits)
-            rc = read_rows(s, word, s->span.low, s->span.high, s->rows_left, err);
+            rc = read_rows(s, word, false, s->span.low, s->span.high, s->rows_left, err);
         else
             *ret_bounded = true;
         if (!fits && s->count < SKETCH_HITS && rc == 0)

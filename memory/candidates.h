@@ -8,7 +8,7 @@
 
 #include "memory/reader_internal.h"
 
-#define CANDIDATE_ROWS 6000 /* rows of the index that one question reads at most */
+#define CANDIDATE_ROWS 4000 /* rows of the index that one question reads at most */
 
 struct candidate {
     int64_t id;

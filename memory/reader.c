@@ -32,7 +32,10 @@ static const char *const texts[SQL_COUNT] = {
     [SQL_STREAM_TOTALS] = "SELECT count(*), sum(records), sum(bytes), min(first_time),"
                           " max(last_time) FROM stream",
     [SQL_WORD_ROWS] = "SELECT rowid FROM words WHERE words MATCH ?1 AND rowid BETWEEN ?2 AND ?3"
-                      " ORDER BY rowid DESC LIMIT ?4",
+                      " ORDER BY rowid LIMIT ?4",
+    [SQL_WORD_ROWS_BACK] =
+        "SELECT rowid FROM words WHERE words MATCH ?1 AND rowid BETWEEN ?2 AND ?3"
+        " ORDER BY rowid DESC LIMIT ?4",
     [SQL_SPAN_IDS] =
         "SELECT id FROM moment WHERE stratum = ?1 AND t_start >= ?2 AND t_start < ?3 LIMIT ?4",
     [SQL_STREAM_SPAN_IDS] =

@@ -19,6 +19,7 @@ enum reader_sql {
     SQL_STRATA,
     SQL_STREAM_TOTALS,
     SQL_WORD_ROWS,
+    SQL_WORD_ROWS_BACK,
     SQL_SPAN_IDS,
     SQL_STREAM_SPAN_IDS,
     SQL_SPAN_PROBE,

@@ -3,7 +3,7 @@
  * Happy path: candidates ▸ their rows, as far as the filter lets them through ▸ evidence of the
  * best ▸ every record scored ▸ moments by their best record. What has no text records (sensor
  * moments, episodes and above, moments whose evidence is gone) is scored by its words in the index.
- * Sizes: 64 moments and 1.5 MB of evidence a question, 600 rows looked at.
+ * Sizes: 64 moments and 1.5 MB of evidence a question, at most 600 rows looked at.
  */
 #include "memory/search.h"
 
@@ -18,7 +18,8 @@
 
 #define DECODE_MOMENTS 64
 #define DECODE_BYTES (1536u << 10)
-#define LOOKUPS 600
+#define LOOKUPS 600           /* rows looked at for a filter to let enough through */
+#define LOOKUPS_MORE 64       /* behind the last moment that was decoded, for what has no records */
 #define KEEP_WORDLESS 200     /* hits scored by their index words */
 #define INDEX_WORDS_SHARE 0.8 /* of what a record with the same words would score */
 #define HIGHER_SHARE 0.6
@@ -82,12 +83,11 @@ static int read_candidates(struct work *w, const struct candidate *candidates, u
                            struct errmsg *err)
 {
     size_t bytes = 0;
-    uint32_t decoded = 0;
+    uint32_t decoded = 0, last = LOOKUPS;
     w->passed = arena_alloc(&w->r->scratch, (DECODE_MOMENTS + KEEP_WORDLESS) * sizeof(*w->passed));
     if (!w->passed)
         return reader_nomem(err);
-    for (uint32_t i = 0; i < count && i < LOOKUPS && w->count < DECODE_MOMENTS + KEEP_WORDLESS;
-         i++) {
+    for (uint32_t i = 0; i < count && i < last && w->count < DECODE_MOMENTS + KEEP_WORDLESS; i++) {
         struct passed *p = &w->passed[w->count];
         *p = (struct passed){.candidate = &candidates[i], .terms = candidates[i].terms};
         int rc = reader_moment(w->r, candidates[i].id, &w->r->scratch, &p->row, err);
@@ -109,7 +109,8 @@ static int read_candidates(struct work *w, const struct candidate *candidates, u
         if (rc < 0)
             return rc;
         if (p->count) {
-            decoded++;
+            if (++decoded == DECODE_MOMENTS && i + LOOKUPS_MORE < last)
+                last = i + LOOKUPS_MORE;
             bytes += p->row.raw_bytes;
         }
         w->count++;
