@@ -28,6 +28,8 @@ struct server {
     struct server_options options;
     uv_pipe_t listener;
     uv_prepare_t prepare;
+    uv_pipe_t away; /* closes on who comes when memory is out */
+    bool turning_away, turn_next;
     char path[108];
     uint64_t path_dev, path_ino; /* the socket file, while it is ours */
     bool listening, draining, closing;

@@ -158,15 +158,49 @@ static void refuse(struct server *s, struct ipc_conn *c, int code, const char *t
     conn_refuse(c, code, text);
 }
 
+static void on_turned_away(uv_handle_t *handle);
+
+/*
+ * Without memory for a connection it is still taken and closed on, through a handle that is always
+ * there: libuv hears of no other one until this one was accepted.
+ */
+static void turn_away(struct server *s)
+{
+    s->stats.refused++;
+    if (s->turning_away) {
+        s->turn_next = true;
+        return;
+    }
+    uv_pipe_init(s->loop, &s->away, 0);
+    s->away.data = s;
+    s->turning_away = true;
+    s->handles++;
+    uv_accept((uv_stream_t *)&s->listener, (uv_stream_t *)&s->away);
+    uv_close((uv_handle_t *)&s->away, on_turned_away);
+}
+
+static void on_turned_away(uv_handle_t *handle)
+{
+    struct server *s = handle->data;
+    s->turning_away = false;
+    if (s->turn_next && s->listening) {
+        s->turn_next = false;
+        turn_away(s);
+    }
+    s->handles--;
+    server_check_done(s);
+}
+
 static void on_connection(uv_stream_t *listener, int status)
 {
     struct server *s = listener->data;
     if (status < 0)
         return;
     struct ipc_conn *c = conn_new(s);
-    if (!c)
-        return;
-    if (uv_accept(listener, (uv_stream_t *)&c->pipe) != 0) {
+    if (!c) {
+        server_trouble(s, NULL, "out of memory for a connection; closing");
+        turn_away(s);
+    } else if (uv_accept(listener, (uv_stream_t *)&c->pipe) != 0) {
         conn_close(c);
     } else if (!check_peer(s, c)) {
         refuse(s, c, ERR_PERM, "not the daemon's user and not in its socket's group");

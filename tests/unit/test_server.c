@@ -20,6 +20,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/fault.h"
 #include "base/mem.h"
 #include "ipc/server.h"
 #include "ipc/varve.h"
@@ -50,11 +51,13 @@ static struct slice slice_of(const char *s)
 static void answer_bytes(struct ipc_request *req, size_t size)
 {
     struct buf out = {0};
-    buf_putc(&out, '"');
-    while (out.size <= size)
-        buf_putc(&out, 'x');
-    buf_putc(&out, '"');
-    ipc_reply(req, (struct slice){out.data, out.size});
+    if (buf_reserve(&out, size + 2) < 0) {
+        ipc_reply_error(req, ERR_NOMEM, NULL, "out of memory", (struct slice){0});
+        return;
+    }
+    memset(out.data, 'x', size + 2);
+    out.data[0] = out.data[size + 1] = '"';
+    ipc_reply(req, (struct slice){out.data, size + 2});
     buf_deinit(&out);
 }
 
@@ -726,6 +729,54 @@ START_TEST(test_raw_frames)
 }
 END_TEST
 
+#ifdef VARVE_FAULT_HOOKS
+/* One exchange of each kind; true when all of it worked. */
+static bool exchange(void)
+{
+    struct varve *v = NULL;
+    struct varve_channel *c;
+    const char *result;
+    bool done = varve_connect(path, &v) == 0 &&
+                varve_call(v, "memory.ask", "{\"query\":\"x\",\"budget\":300000}", &result) == 0 &&
+                strlen(result) == 300002 && varve_channel_open(v, "s", "text", &c) == 0 &&
+                varve_channel_put_text(c, 0, 1, NULL, "one", 3) == 0 && varve_channel_close(c) == 0;
+    if (!done && v)
+        ck_assert_str_ne(varve_error(v), "");
+    varve_close(v);
+    return done;
+}
+
+/* Memory that is out at any one place costs one exchange and never the next one. */
+START_TEST(test_fault_alloc)
+{
+    start((struct server_options){0});
+    long failed = 0;
+    for (long n = 0; n < 120; n++) {
+        fault_config(FAULT_ALLOC, n, 1);
+        failed += !exchange();
+        fault_clear();
+        ck_assert_msg(exchange(), "after the allocation %ld had failed", n);
+    }
+    ck_assert_int_gt(failed, 10);
+    finish();
+}
+END_TEST
+
+/* Short writes lose nothing; one that fails outright ends its own connection. */
+START_TEST(test_fault_write)
+{
+    start((struct server_options){0});
+    for (long n = 0; n < 30; n++) {
+        fault_config(FAULT_SOCKWRITE, n, 1);
+        exchange();
+        fault_clear();
+        ck_assert_msg(exchange(), "after the write %ld had failed", n);
+    }
+    finish();
+}
+END_TEST
+#endif
+
 int main(void)
 {
     signal(SIGPIPE, SIG_IGN);
@@ -749,6 +800,10 @@ int main(void)
     tcase_add_test(t, test_channel);
     tcase_add_test(t, test_sensor_channel);
     tcase_add_test(t, test_raw_frames);
+#ifdef VARVE_FAULT_HOOKS
+    tcase_add_test(t, test_fault_alloc);
+    tcase_add_test(t, test_fault_write);
+#endif
     suite_add_tcase(s, t);
     SRunner *runner = srunner_create(s);
     srunner_run_all(runner, CK_ENV);
