@@ -108,7 +108,7 @@ static int scan_escape(struct json_scanner *s)
         return unexpected(s, "an escaped character");
     s->at++;
     if (c != 'u')
-        return strchr("\"\\/bfnrt", c) ? 0 : fail(s, ERR_PARSE, start, "unknown escape");
+        return c != 0 && strchr("\"\\/bfnrt", c) ? 0 : fail(s, ERR_PARSE, start, "unknown escape");
     int unit = hex4(s->text + s->at, s->size - s->at);
     if (unit < 0)
         return fail(s, ERR_PARSE, start, "\\u without four hex digits");

@@ -118,6 +118,15 @@ START_TEST(test_bad)
 }
 END_TEST
 
+/* Bytes that a C string cannot hold. */
+START_TEST(test_nul)
+{
+    ck_assert_int_eq(check_bytes("\"\\\0\"", 4, NULL), ERR_PARSE);
+    ck_assert_int_eq(check_bytes("\"\0\"", 3, NULL), ERR_PARSE);
+    ck_assert_int_eq(check_bytes("1\0", 2, NULL), ERR_PARSE);
+}
+END_TEST
+
 START_TEST(test_depth)
 {
     char text[2 * JSON_DEPTH_MAX + 2];
@@ -311,6 +320,7 @@ int main(void)
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, test_good);
     tcase_add_test(t, test_bad);
+    tcase_add_test(t, test_nul);
     tcase_add_test(t, test_depth);
     tcase_add_test(t, test_values);
     tcase_add_test(t, test_many_keys);
