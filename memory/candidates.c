@@ -244,17 +244,6 @@ static int find_words(struct search *s, bool *ret_bounded, struct errmsg *err)
     return rc;
 }
 
-static double cosine(const float *a, const float *b)
-{
-    double dot = 0, aa = 0, bb = 0;
-    for (int i = 0; i < LATENT_DIM; i++) {
-        dot += (double)a[i] * b[i];
-        aa += (double)a[i] * a[i];
-        bb += (double)b[i] * b[i];
-    }
-    return aa > 0 && bb > 0 ? dot / __builtin_sqrt(aa * bb) : 0;
-}
-
 static int find_latents(struct search *s, struct errmsg *err)
 {
     struct sketch_hit hits[SKETCH_HITS];
@@ -272,7 +261,7 @@ static int find_latents(struct search *s, struct errmsg *err)
             continue; /* forgotten since */
         if (rc)
             return rc;
-        double similar = cosine(s->q->latent, latent);
+        double similar = latent_cosine(s->q->latent, latent);
         if (similar <= 0)
             continue;
         struct candidate *c = candidate_at(s, hits[i].id);

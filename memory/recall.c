@@ -75,14 +75,6 @@ static int compare_similar(const void *a, const void *b)
     return (x->id < y->id) - (x->id > y->id);
 }
 
-static double dot(const float *a, const float *b)
-{
-    double sum = 0;
-    for (int i = 0; i < LATENT_DIM; i++)
-        sum += (double)a[i] * b[i];
-    return sum;
-}
-
 static int similar_by_latent(struct reader *r, const struct recall_example *q, const float *latent,
                              enum stream_kind kind, const struct reader_filter *f, uint32_t limit,
                              struct arena *arena, struct recall_items *ret, struct errmsg *err)
@@ -101,7 +93,7 @@ static int similar_by_latent(struct reader *r, const struct recall_example *q, c
         if (rc < 0)
             return rc;
         if (rc == 0)
-            near[count++] = (struct similar){hits[i].id, dot(latent, other)};
+            near[count++] = (struct similar){hits[i].id, latent_cosine(latent, other)};
     }
     qsort(near, count, sizeof(*near), compare_similar);
     *ret = (struct recall_items){.more = count > limit};

@@ -7,6 +7,7 @@
  */
 #include "memory/sketch.h"
 
+#include <math.h>
 #include <stdatomic.h>
 #include <string.h>
 
@@ -144,6 +145,17 @@ uint32_t sketch_index_search(const struct sketch_index *ix, const float *latent,
         ret[at] = (struct sketch_hit){id, d};
     }
     return found;
+}
+
+double latent_cosine(const float *a, const float *b)
+{
+    double dot = 0, aa = 0, bb = 0;
+    for (int i = 0; i < LATENT_DIM; i++) {
+        dot += (double)a[i] * b[i];
+        aa += (double)a[i] * a[i];
+        bb += (double)b[i] * b[i];
+    }
+    return aa > 0 && bb > 0 ? dot / sqrt(aa * bb) : 0;
 }
 
 static int append_row(struct sketch_index *ix, sqlite3_stmt *stmt)

@@ -34,6 +34,9 @@ uint32_t sketch_index_count(const struct sketch_index *ix);
 int sketch_index_load(struct sketch_index *ix, const char *path, int64_t max_id,
                       const volatile bool *stop, struct errmsg *err);
 
+/* The exact comparison behind the sieve; 0 when either is all zero. a[LATENT_DIM], b[LATENT_DIM]. */
+double latent_cosine(const float *a, const float *b);
+
 struct sketch_hit {
     int64_t id;
     uint32_t distance; /* bits of 256 that differ */

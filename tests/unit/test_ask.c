@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <math.h>
+#include <time.h>
+
+#include "tests/unit/recall_fixture.h"
+
+#define HOUR US_PER_HOUR
+#define DAY US_PER_DAY
+
+/* The clock stands at T0 = 2023-11-14 22:13:20 UTC, a Tuesday. */
+
+static struct recall_answer asked(const char *text, uint32_t budget)
+{
+    struct recall_answer a;
+    struct recall_question q = {.text = {text, strlen(text)}, .filter = ALL, .budget = budget};
+    arena_reset(&arena);
+    OK(recall_ask(reader, &q, &arena, &a, &err));
+    double shares = 0;
+    for (uint32_t i = 0; i < a.items.count; i++)
+        shares += a.items.items[i].share;
+    ck_assert(a.items.count == 0 || fabs(shares - 1) < 1e-9);
+    ck_assert_uint_le(a.spent, budget ? budget : RECALL_BUDGET_DEFAULT);
+    ck_assert(a.confidence >= 0 && a.confidence <= 1);
+    return a;
+}
+
+static bool has_step(const struct recall_answer *a, const char *part)
+{
+    for (uint32_t i = 0; i < a->step_count; i++)
+        if (strstr(a->steps[i], part))
+            return true;
+    return false;
+}
+
+/* A night with one odd thing in "host", ordinary lines in "log", nothing in "door". */
+static void a_night(void)
+{
+    int64_t host = stream_of(store, "host"), log = stream_of(store, "log"),
+            door = stream_of(store, "door");
+    int64_t night = T0 - 20 * HOUR; /* 02:13 */
+    struct unusual u = {.start = night + 60 * US_PER_SECOND,
+                        .end = night + 90 * US_PER_SECOND,
+                        .bits = 14,
+                        .z = 6,
+                        .score = 0.9f,
+                        .why = "cpu 97.2, usually 3 to 21"};
+    struct unusual mild = {
+        .start = night, .end = night, .bits = 3, .z = 1, .score = 0.2f, .why = "a little odd"};
+    remember_as(host, "host", night, "cpu low\ncpu high", PATH_LATENT, &u);
+    remember_as(log, "log", night, "job done\njob done\njob done", PATH_LATENT, &mild);
+    remember(log, "log", night + HOUR, "job done\njob done");
+    remember(door, "door", T0 - 3 * DAY, "door opened");
+}
+
+START_TEST(test_overview)
+{
+    a_night();
+    struct recall_answer a = asked("what happened last night?", 0);
+    ck_assert(!a.absent);
+    ck_assert_int_eq(a.since, T0 / DAY * DAY - 4 * HOUR); /* 20:00 the day before */
+    ck_assert_int_eq(a.until, T0 / DAY * DAY + 6 * HOUR);
+    ck_assert_uint_eq(a.unusual_count, 1);
+    ck_assert_str_eq(a.unusual[0].why, "cpu 97.2, usually 3 to 21");
+    ck_assert_uint_ge(a.items.count, 2);
+    ck_assert_str_eq(a.items.items[0].stream, "host");
+    ck_assert_str_eq(a.items.items[1].stream, "log");
+    ck_assert(a.items.items[0].share > a.items.items[1].share);
+    ck_assert_uint_eq(a.silent_count, 1);
+    ck_assert_str_eq(a.silent[0], "door");
+    ck_assert_str_eq(
+        a.text, "last night (2023-11-13 20:00 to 2023-11-14 06:00): 1 unusual thing. 2023-11-14 "
+                "02:14 host: cpu 97.2, usually 3 to 21. Recorded: log 5 records in 2 moments; "
+                "host 2 records in 1 moment. Silent: door.");
+    ck_assert(has_step(&a, "last night"));
+    a = asked("anything unusual this afternoon?", 0);
+    ck_assert(a.absent);
+    ck_assert_uint_eq(a.silent_count, 3);
+    ck_assert_ptr_nonnull(strstr(a.text, "nothing was recorded"));
+    a = asked("What happened on log last night?", 0);
+    ck_assert_uint_eq(a.silent_count, 0);
+    for (uint32_t i = 0; i < a.items.count; i++)
+        ck_assert_str_eq(a.items.items[i].stream, "log");
+    ck_assert_ptr_nonnull(strstr(a.text, "nothing unusual"));
+}
+END_TEST
+
+/* Without a time a question without content is about the last day, or about everything. */
+START_TEST(test_overview_without_time)
+{
+    struct recall_answer a = asked("what happened?", 0);
+    ck_assert(a.absent);
+    a_night();
+    a = asked("what happened?", 0);
+    ck_assert(!a.absent);
+    ck_assert_int_eq(a.since, T0 - DAY);
+    clock_advance(&now, 30 * DAY);
+    a = asked("", 0);
+    ck_assert(!a.absent);
+    ck_assert_int_eq(a.since, TIME_UNKNOWN);
+    ck_assert_uint_eq(a.silent_count, 0);
+    ck_assert(has_step(&a, "all of memory"));
+}
+END_TEST
+
+START_TEST(test_content)
+{
+    a_night();
+    int64_t log = stream_of(store, "mail");
+    remember(log, "mail", T0 - 2 * HOUR,
+             "Ann: the pump in the cellar leaks again\nBob: call the plumber\nAnn: I will");
+    struct recall_answer a = asked("Where does the pump leak?", 0);
+    ck_assert(!a.absent);
+    ck_assert(a.confidence > 0.9);
+    ck_assert_str_eq(a.items.items[0].stream, "mail");
+    ck_assert_str_eq(a.items.items[0].gist, "Ann: the pump in the cellar leaks again");
+    ck_assert_str_eq(a.records[0].text, "Ann: the pump in the cellar leaks again");
+    ck_assert_str_eq(a.text, "2023-11-14 20:13 mail: \"Ann: the pump in the cellar leaks again\".");
+    a = asked("Where does the pump leak?", 50);
+    ck_assert_uint_eq(a.items.count, 1);
+    ck_assert_ptr_null(a.records[0].text);
+    a = asked("Where does the pump leak?", 1);
+    ck_assert_uint_eq(a.items.count, 0);
+    ck_assert(!a.absent);
+}
+END_TEST
+
+START_TEST(test_absent)
+{
+    a_night();
+    struct recall_answer a = asked("did the zeppelin land?", 0);
+    ck_assert(a.absent);
+    ck_assert(a.confidence < 0.3);
+    ck_assert_uint_eq(a.items.count, 0);
+    ck_assert_ptr_nonnull(strstr(a.text, "Not in memory"));
+    ck_assert_ptr_nonnull(strstr(a.text, "\"zeppelin\""));
+    /* It is there, but not in that span: said, and not answered with. */
+    a = asked("was the door opened last night?", 0);
+    ck_assert(a.absent);
+    ck_assert_ptr_nonnull(
+        strstr(a.text, "At other times there is: 2023-11-11 22:13 \"door opened\""));
+    ck_assert_ptr_nonnull(strstr(a.text, "Silent: door."));
+    a = asked("was the door opened three days ago?", 0);
+    ck_assert(!a.absent);
+}
+END_TEST
+
+START_TEST(test_bounds)
+{
+    struct recall_answer a;
+    struct recall_question q = {.text = {"x", 1}, .filter = ALL, .budget = RECALL_BUDGET_MAX + 1};
+    ck_assert_int_eq(recall_ask(reader, &q, &arena, &a, &err), ERR_INVALID);
+    q.budget = 0;
+    q.limit = RECALL_LIMIT_MAX + 1;
+    ck_assert_int_eq(recall_ask(reader, &q, &arena, &a, &err), ERR_INVALID);
+    /* The caller's span and the question's have nothing in common. */
+    a_night();
+    q = (struct recall_question){.text = {"what happened yesterday?", 24}, .filter = ALL};
+    q.filter.since = T0 - HOUR;
+    OK(recall_ask(reader, &q, &arena, &a, &err));
+    ck_assert(a.absent);
+}
+END_TEST
+
+/* Words of any kind: it never fails, and what it writes is JSON. */
+START_TEST(test_any_question)
+{
+    static const char *const texts[] = {
+        "\xff\xff", "\"", "last night \"disk", "at at at", "log log log", "host, log?",
+        "since",    "?!", "between 3 and",     "\xe2\x82"};
+    a_night();
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        struct recall_answer a = asked(texts[i], 0);
+        struct buf out = {0};
+        struct jsonw w;
+        jsonw_init(&w, &out);
+        recall_answer_json(&w, &a);
+        ck_assert(!buf_failed(&out));
+        ck_assert_ptr_nonnull(strstr(out.data, "\"absent\":"));
+        buf_deinit(&out);
+    }
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("ask");
+    TCase *t = tcase_create("ask");
+    tcase_add_checked_fixture(t, memory_setup, memory_teardown);
+    tcase_add_test(t, test_overview);
+    tcase_add_test(t, test_overview_without_time);
+    tcase_add_test(t, test_content);
+    tcase_add_test(t, test_absent);
+    tcase_add_test(t, test_bounds);
+    tcase_add_test(t, test_any_question);
+    suite_add_tcase(s, t);
+    SRunner *runner = srunner_create(s);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
