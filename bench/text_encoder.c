@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Lines a second through the text model on one thread, beside hashing each line once and scanning it
- * into tokens, in the same run: `text_encoder FILE…`. Each file is one stream; every pass over it
- * counts all its numbers up, so that values change as in real logs. Time is this thread's processor
- * time, so that other work on the machine does not count; the best of three rounds does.
+ * Lines a second through the text model on one thread, beside hashing each line once and scanning
+ * it into tokens, in the same run: `text_encoder FILE…`. Each file is one stream; every pass over
+ * it counts all its numbers up, so that values change as in real logs. Time is this thread's
+ * processor time, so that other work on the machine does not count; the best of three rounds does.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,7 +28,8 @@ struct lines {
 static void push_numbers(struct lines *l)
 {
     for (size_t i = 0; i + 1 < l->size; i++)
-        if (l->data[i] >= '0' && l->data[i] <= '9' && !(l->data[i + 1] >= '0' && l->data[i + 1] <= '9'))
+        if (l->data[i] >= '0' && l->data[i] <= '9' &&
+            !(l->data[i + 1] >= '0' && l->data[i + 1] <= '9'))
             l->data[i] = l->data[i] == '9' ? '0' : (char)(l->data[i] + 1);
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Happy path: the line is cut at blanks and brackets; each piece is an entity or not by its shape, and
- * by the word or sign beside it.
- * Failure modes: none; what is not recognised is left out. At most `max` different ones are returned.
+ * Happy path: the line is cut at blanks and brackets; each piece is an entity or not by its shape,
+ * and by the word or sign beside it. Failure modes: none; what is not recognised is left out. At
+ * most `max` different ones are returned.
  */
 #include "model/tokens.h"
 
@@ -207,8 +207,8 @@ static bool says_user(const char *s, size_t n)
 static bool is_user(const char *s, size_t n)
 {
     static const char *const none[] = {
-        "unknown", "from", "is", "not", "and", "was", "has", "for", "by", "to", "with", "id",
-        "name", "on", "in", NULL,
+        "unknown", "from", "is",   "not", "and",  "was", "has", "for",
+        "by",      "to",   "with", "id",  "name", "on",  "in",  NULL,
     };
     return !wordlist_has(none, s, n) && is_name(s, n);
 }

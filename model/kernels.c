@@ -12,10 +12,11 @@
 int model_blas_check(struct errmsg *err)
 {
     if (openblas_get_parallel() == OPENBLAS_SEQUENTIAL)
-        return err_set(err, ERR_UNSUPPORTED,
-                       "the OpenBLAS that was loaded is the serial build (%s), which computes wrong "
-                       "results under threads; install libopenblas0-pthread",
-                       openblas_get_config());
+        return err_set(
+            err, ERR_UNSUPPORTED,
+            "the OpenBLAS that was loaded is the serial build (%s), which computes wrong "
+            "results under threads; install libopenblas0-pthread",
+            openblas_get_config());
     openblas_set_num_threads(1);
     return 0;
 }

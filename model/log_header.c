@@ -3,10 +3,9 @@
  * Happy path: split off the first words, find the last timestamp among them, then walk on over what
  * stands between a timestamp and a message (host, pid, level, [thread], component:) and stop at the
  * first word that is none of these.
- * Failure modes: an unknown header stays in the message, where the template miner learns which of its
- * words vary; a message that looks like a header loses a word or two, the same ones in every line of
- * its kind.
- * Sizes: looks at the first WORDS_MAX words only.
+ * Failure modes: an unknown header stays in the message, where the template miner learns which of
+ * its words vary; a message that looks like a header loses a word or two, the same ones in every
+ * line of its kind. Sizes: looks at the first WORDS_MAX words only.
  */
 #include "model/log_header.h"
 
@@ -16,8 +15,9 @@
 #include "model/wordlist.h"
 
 #define WORDS_MAX 20
-#define TIME_WORDS 6    /* a timestamp is looked for among so many first words: BGL, HPC and Thunderbird
-                           keep theirs behind a label, a node and a state */
+#define TIME_WORDS                                                                                 \
+    6 /* a timestamp is looked for among so many first words: BGL, HPC and Thunderbird             \
+         keep theirs behind a label, a node and a state */
 #define BRACKET_MAX 240 /* a thread name or request context in brackets is not longer */
 
 enum word_kind {
@@ -54,18 +54,18 @@ static size_t digits(const char *s, size_t n)
 }
 
 static const char *const months[] = {
-    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Sept", "Oct", "Nov", "Dec",
-    "January", "February", "March", "April", "June", "July", "August", "September", "October",
-    "November", "December", NULL,
+    "Jan",  "Feb",    "Mar",       "Apr",     "May",      "Jun",      "Jul",   "Aug",   "Sep",
+    "Sept", "Oct",    "Nov",       "Dec",     "January",  "February", "March", "April", "June",
+    "July", "August", "September", "October", "November", "December", NULL,
 };
 static const char *const weekdays[] = {
-    "Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun", "Monday", "Tuesday", "Wednesday", "Thursday",
-    "Friday", "Saturday", "Sunday", NULL,
+    "Mon",     "Tue",       "Wed",      "Thu",    "Fri",      "Sat",    "Sun", "Monday",
+    "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday", NULL,
 };
 static const char *const levels[] = {
-    "trace", "debug", "verbose", "info", "information", "notice", "warn", "warning", "error",
-    "err", "severe", "fatal", "critical", "crit", "alert", "emerg", "emergency", "failure",
-    "panic", "audit", NULL,
+    "trace",   "debug", "verbose",   "info",    "information", "notice",   "warn",
+    "warning", "error", "err",       "severe",  "fatal",       "critical", "crit",
+    "alert",   "emerg", "emergency", "failure", "panic",       "audit",    NULL,
 };
 
 bool log_header_is_month(const char *w, size_t n)
@@ -268,7 +268,7 @@ static size_t split(const char *line, size_t n, struct word *words)
     return count;
 }
 
-/* How many words from `i` on are a date with a month's name ("Jun 14 15:16:01", "Sun Dec 04 …"); or 0. */
+/* How many words from `i` on are a date with a month's name, as "Jun 14 15:16:01" is; or 0. */
 static size_t named_date(const char *line, const struct word *w, size_t count, size_t i)
 {
     size_t at = i;
@@ -293,7 +293,8 @@ static bool is_plain(const char *s, size_t n)
     return true;
 }
 
-/* A number, a dash, an address or a word of three capitals: what stands before a time in a header. */
+/* A number, a dash, an address or a word of three capitals: what stands before a time in a header.
+ */
 static bool is_label(const char *s, const struct word *w)
 {
     bool capitals = w->size >= 3;
@@ -378,93 +379,105 @@ static bool is_certain_level(const char *s, size_t n)
     return capitals || s[0] == '[' || s[0] == '<';
 }
 
-/*
- * From the word behind the timestamp (or the first one) to the message. `i` is only moved over words
- * that surely belong to the header: an unknown word goes with it only when something certain follows.
+/* What the walk has passed: a timestamp, a level, a number. */
+struct seen {
+    bool time, level, number;
+};
+
+/* An unknown word goes with the header only when something certain follows. *ret_stop: the message
+ * is reached. */
+static size_t over_unknown(const char *line, const struct word *w, size_t count, size_t i,
+                           struct seen *seen, bool *ret_stop)
+{
+    enum word_kind next = i + 1 < count ? w[i + 1].kind : WORD_OTHER;
+    enum word_kind second = i + 2 < count ? w[i + 2].kind : WORD_OTHER;
+    bool columns = w[i].end >= w[i].at + w[i].size + 2; /* blanks pad it to a column */
+    *ret_stop = false;
+    if (is_letter_level(line, w, i, count)) {
+        seen->level = true;
+        *ret_stop = second == WORD_DASH && next == WORD_OTHER; /* "chatty  : uid=…" */
+        return *ret_stop ? i + 3 : i + 1;
+    }
+    *ret_stop = true;
+    if (seen->level) {
+        if (columns && i + 1 < count)
+            return i + 1; /* Windows: Info   CBS    Loaded … */
+        if (next == WORD_BRACKET && is_lettered_dots(line + w[i].at, w[i].size))
+            return i + 2; /* OpenStack: INFO nova.virt [req-…] */
+        return i;
+    }
+    for (size_t k = i + 1; k <= i + 2 && k < count; k++)
+        if (names_process(line, &w[k]))
+            return k + 1;
+    for (size_t k = i + 1; k <= i + 3 && k < count; k++) {
+        if (w[k].kind == WORD_LEVEL && (k < i + 3 || seen->time)) {
+            *ret_stop = false;
+            return k;
+        }
+    }
+    if (!seen->time)
+        return i;
+    if (next == WORD_DASH || second == WORD_DASH) {
+        size_t dash = next == WORD_DASH ? i + 1 : i + 2;
+        /* program - message; but name - LEVEL - message goes on */
+        *ret_stop = line[w[dash].at] != '-' || (dash + 1 < count && w[dash + 1].kind != WORD_LEVEL);
+        return *ret_stop ? dash + 1 : dash;
+    }
+    if (next == WORD_COMPONENT && !seen->number && is_alpha(line[w[i + 1].at]))
+        return i + 1; /* the host; the component stays, it may already be the message */
+    return i;
+}
+
+/* A bracket behind a time or a level is a thread or a context, with a component or a dash after it.
  */
+static size_t over_bracket(const struct word *w, size_t count, size_t i, const struct seen *seen)
+{
+    enum word_kind next = i + 1 < count ? w[i + 1].kind : WORD_OTHER;
+    if (next == WORD_DASH)
+        return i + 2;
+    if (!seen->time && (!seen->level || next != WORD_COMPONENT))
+        return i;
+    return next == WORD_COMPONENT ? i + 2 : i + 1;
+}
+
+/* From the word behind the timestamp (or the first one) to the message. */
 static size_t walk(const char *line, const struct word *w, size_t count, size_t i)
 {
-    bool level = false, time = i > 0, number = false;
+    struct seen seen = {.time = i > 0};
     while (i < count) {
-        enum word_kind next = i + 1 < count ? w[i + 1].kind : WORD_OTHER;
-        bool columns = w[i].end >= w[i].at + w[i].size + 2; /* blanks pad it to a column */
+        bool columns = w[i].end >= w[i].at + w[i].size + 2;
+        bool stop = false;
         if (names_process(line, &w[i]))
             return i + 1;
         switch (w[i].kind) {
         case WORD_NUMBER:
-            if (level)
-                return i;
-            number = true;
-            i++;
-            continue;
         case WORD_TIME:
-            if (level)
+            if (seen.level)
                 return i;
+            seen.number |= w[i].kind == WORD_NUMBER;
             i++;
-            continue;
+            break;
         case WORD_DASH:
             i++;
-            continue;
+            break;
         case WORD_LEVEL:
-            if (!time && !columns && !is_certain_level(line + w[i].at, w[i].size))
+            if (!seen.time && !columns && !is_certain_level(line + w[i].at, w[i].size))
                 return i;
-            level = true;
+            seen.level = true;
             i++;
-            continue;
+            break;
         case WORD_BRACKET:
-            if (next == WORD_DASH)
-                return i + 2;
-            if (!level && !time)
-                return i;
-            if (level && next != WORD_COMPONENT && next != WORD_DASH && !time)
-                return i;
-            i++;
-            if (next == WORD_COMPONENT && w[i].kind == WORD_COMPONENT)
-                return i + 1;
-            return i;
+            return over_bracket(w, count, i, &seen);
         case WORD_COMPONENT:
-            /* After a level or a pid it is the component; after a bare time it may be the message. */
-            return level || number ? i + 1 : i;
-        default:
+            /* After a level or a pid it is the component; after a bare time it may be the message.
+             */
+            return seen.level || seen.number ? i + 1 : i;
+        case WORD_OTHER:
+            i = over_unknown(line, w, count, i, &seen, &stop);
+            if (stop)
+                return i;
             break;
         }
-        if (is_letter_level(line, w, i, count)) {
-            level = true;
-            i++;
-            if (next == WORD_OTHER && i + 1 < count && w[i + 1].kind == WORD_DASH)
-                return i + 2; /* "chatty  : uid=…" */
-            continue;
-        }
-        if (level && columns && i + 1 < count)
-            return i + 1; /* Windows: Info   CBS    Loaded … */
-        if (level && next == WORD_BRACKET && is_lettered_dots(line + w[i].at, w[i].size))
-            return i + 2; /* OpenStack: INFO nova.virt [req-…] */
-        if (level)
-            return i;
-        if (i + 1 < count && names_process(line, &w[i + 1]))
-            return i + 2;
-        if (i + 2 < count && names_process(line, &w[i + 2]))
-            return i + 3;
-        if (next == WORD_LEVEL || (i + 2 < count && w[i + 2].kind == WORD_LEVEL)) {
-            i += next == WORD_LEVEL ? 1 : 2;
-            continue;
-        }
-        if (i + 3 < count && time && w[i + 3].kind == WORD_LEVEL) {
-            i += 3;
-            continue;
-        }
-        if (!time)
-            return i;
-        if (next == WORD_DASH || (i + 2 < count && w[i + 2].kind == WORD_DASH)) {
-            size_t dash = next == WORD_DASH ? i + 1 : i + 2;
-            if (line[w[dash].at] != '-' || (dash + 1 < count && w[dash + 1].kind != WORD_LEVEL))
-                return dash + 1; /* program - message */
-            i = dash;
-            continue;
-        }
-        if (next == WORD_COMPONENT && !number && is_alpha(line[w[i + 1].at]))
-            return i + 1; /* the host; the component stays, it may already be the message */
-        return i;
     }
     return i;
 }

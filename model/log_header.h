@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Where the message of a log line begins: behind timestamps, host, process, thread, level and
- * component, as far as their shapes tell. One set of rules for every system, no state; a line without
- * a recognised header (a chat sentence, say) is all message. Any thread.
+ * component, as far as their shapes tell. One set of rules for every system, no state; a line
+ * without a recognised header (a chat sentence, say) is all message. Any thread.
  */
 #ifndef VARVE_MODEL_LOG_HEADER_H
 #define VARVE_MODEL_LOG_HEADER_H

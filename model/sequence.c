@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Order 0: Good-Turing mass for a new template (as many as were seen once, over all lines), the rest in
- * proportion to counts. Order 1: absolute discounting, what is taken off goes to order 0. The two are
- * mixed by how well each has predicted so far, in bins of how often the context was seen.
- * Failure modes: a full pair table forgets the least seen pair of a set; sums only get smaller.
- * Sizes: 12 bytes a template that was followed by something, 12 a pair, at most PAIRS_MAX.
+ * Order 0: Good-Turing mass for a new template (as many as were seen once, over all lines), the
+ * rest in proportion to counts. Order 1: absolute discounting, what is taken off goes to order 0.
+ * The two are mixed by how well each has predicted so far, in bins of how often the context was
+ * seen. Failure modes: a full pair table forgets the least seen pair of a set; sums only get
+ * smaller. Sizes: 12 bytes a template that was followed by something, 12 a pair, at most PAIRS_MAX.
  */
 #include "model/sequence.h"
 
@@ -18,8 +18,8 @@
 #define PAIRS_FIRST 128
 #define PAIRS_MAX 16384
 #define WAYS 4
-#define DISCOUNT 0.5   /* taken off every pair's count: the usual middle for counts of 1 and more */
-#define SHARE 0.002    /* how fast the mixture can change its mind: about 500 lines */
+#define DISCOUNT 0.5 /* taken off every pair's count: the usual middle for counts of 1 and more */
+#define SHARE 0.002  /* how fast the mixture can change its mind: about 500 lines */
 #define TRUST_FIRST 0.5
 
 int sequence_init(struct sequence *s)
@@ -135,8 +135,7 @@ static void grow_contexts(struct sequence *s, uint32_t slot)
     struct sequence_context *contexts = mem_realloc(s->contexts, capacity * sizeof *contexts);
     if (!contexts)
         return;
-    memset(contexts + s->context_capacity, 0,
-           (capacity - s->context_capacity) * sizeof *contexts);
+    memset(contexts + s->context_capacity, 0, (capacity - s->context_capacity) * sizeof *contexts);
     s->contexts = contexts;
     s->context_capacity = capacity;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Which template comes next: a mixture of how often each was seen and of what followed the one before
- * it, with room for one never seen. The probabilities of all known templates and of "a new one" sum to
- * at most 1 at every moment. Bounded, deterministic; one owner, no thread.
+ * Which template comes next: a mixture of how often each was seen and of what followed the one
+ * before it, with room for one never seen. The probabilities of all known templates and of "a new
+ * one" sum to at most 1 at every moment. Bounded, deterministic; one owner, no thread.
  */
 #ifndef VARVE_MODEL_SEQUENCE_H
 #define VARVE_MODEL_SEQUENCE_H
@@ -27,10 +27,10 @@ struct sequence {
     uint64_t total, singles;           /* lines; templates seen once */
     struct sequence_context *contexts; /* by slot */
     uint32_t context_capacity;
-    struct sequence_pair *pairs;       /* sets of 4; least seen goes */
+    struct sequence_pair *pairs; /* sets of 4; least seen goes */
     uint32_t pair_capacity, pair_used;
-    double trust[SEQUENCE_BINS];       /* weight of the order-1 part, by how well its context is known */
-    uint32_t last_slot, last_id;       /* the template before; id 0: none */
+    double trust[SEQUENCE_BINS]; /* weight of the order-1 part, by how well its context is known */
+    uint32_t last_slot, last_id; /* the template before; id 0: none */
 };
 
 /* One line's template as the predictor is to know it. */
@@ -47,7 +47,8 @@ double sequence_predict(const struct sequence *s, const struct sequence_symbol *
 double sequence_predict_alone(const struct sequence *s, const struct sequence_symbol *next);
 /* Best effort when memory is out: then what it could not note is forgotten. */
 void sequence_learn(struct sequence *s, const struct sequence_symbol *next);
-/* Saves, or loads onto an initialised, empty one (see state.h); want of memory makes a load fail too. */
+/* Saves, or loads onto an initialised, empty one (see state.h); want of memory makes a load fail
+ * too. */
 void sequence_walk(struct sequence *s, struct state *state);
 
 #endif

@@ -2,8 +2,8 @@
 #include "model/tail.h"
 
 #define BIN_BITS 0.25
-#define WINDOW 4096.0    /* records: long enough that one in a thousand can be told from its rank */
-#define WARM_UP 100      /* records before which nothing is an alert: its usual is not known yet */
+#define WINDOW 4096.0 /* records: long enough that one in a thousand can be told from its rank */
+#define WARM_UP 100   /* records before which nothing is an alert: its usual is not known yet */
 #define WEIGHT_MAX 1e12
 #define ALERT_DECADES 3.0 /* one in a thousand */
 
@@ -23,7 +23,8 @@ double tail_probability(const struct tail *t, double bits)
     double above = 0;
     for (int i = bin; i < TAIL_BINS; i++)
         above += t->bins[i];
-    /* One record's weight stands for what was not seen yet; beyond the highest seen it halves a bit. */
+    /* One record's weight stands for what was not seen yet; beyond the highest seen it halves a
+     * bit. */
     double unseen = t->weight;
     if (!(above > 0)) {
         int highest = bin;

@@ -14,19 +14,20 @@
 
 struct tail {
     uint64_t seen;
-    double weight;          /* of the next record; grows, which is how earlier ones fade */
+    double weight; /* of the next record; grows, which is how earlier ones fade */
     double total;
     double bins[TAIL_BINS]; /* weight of the surprises of so many quarter bits */
 };
 
 void tail_init(struct tail *t);
 /*
- * How likely so much surprise or more is on this stream, 0..1. Never less than 2^-bits: what the model
- * gave that probability cannot be rarer.
+ * How likely so much surprise or more is on this stream, 0..1. Never less than 2^-bits: what the
+ * model gave that probability cannot be rarer.
  */
 double tail_probability(const struct tail *t, double bits);
 void tail_learn(struct tail *t, double bits);
-/* 0..1; 0.5 for one in a thousand. Below 0.5 during the stream's first records, whatever they are. */
+/* 0..1; 0.5 for one in a thousand. Below 0.5 during the stream's first records, whatever they are.
+ */
 double tail_score(const struct tail *t, double probability);
 /* Saves or loads; see state.h. */
 void tail_walk(struct tail *t, struct state *s);

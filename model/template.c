@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Happy path: the masked line was seen before and the map knows its template. Else the templates of as
- * many tokens are compared; the best that differs only in places that look like values takes the line,
- * and those places vary from now on. Else a new template.
- * Failure modes: out of memory, before anything is changed.
- * Sizes: about 300 bytes a template with its tokens and text, at most TEMPLATES_MAX; the map at most
- * MAP_MAX entries.
+ * Happy path: the masked line was seen before and the map knows its template. Else the templates of
+ * as many tokens are compared; the best that differs only in places that look like values takes the
+ * line, and those places vary from now on. Else a new template. Failure modes: out of memory,
+ * before anything is changed. Sizes: about 300 bytes a template with its tokens and text, at most
+ * TEMPLATES_MAX; the map at most MAP_MAX entries.
  */
 #include "model/template.h"
 
@@ -21,27 +20,28 @@
 #define KEEP_MAX 3
 
 /*
- * What a differing token costs, against 1 for each equal word. On the eight development systems raw-line
- * grouping accuracy is 0.965; halving or doubling any one of these moves no system by more than 0.005,
- * so leaving any system out would have led to the same choice. Only COST_CUED must not be COST_NEVER:
- * Linux and OpenSSH, whose values are user names, lose 0.12 and 0.37 by it.
+ * What a differing token costs, against 1 for each equal word. On the eight development systems
+ * raw-line grouping accuracy is 0.965; halving or doubling any one of these moves no system by more
+ * than 0.005, so leaving any system out would have led to the same choice. Only COST_CUED must not
+ * be COST_NEVER: Linux and OpenSSH, whose values are user names, lose 0.12 and 0.37 by it.
  */
 #define COST_NEVER 1000.0f
-#define MATCH_VALUE 0.3f  /* two values agree: little is known by that */
-#define COST_VALUE 1.0f   /* a value here, a word there */
-#define COST_KEYED 0.3f   /* other value behind the same key */
-#define COST_CUED 0.6f    /* another word where a value is named: "user X", "from X", "state: X" */
-#define COST_NAME 1.0f    /* another identifier */
-#define COST_SHARE 0.35f  /* most that differences may cost, as a share of what agrees */
+#define MATCH_VALUE 0.3f /* two values agree: little is known by that */
+#define COST_VALUE 1.0f  /* a value here, a word there */
+#define COST_KEYED 0.3f  /* other value behind the same key */
+#define COST_CUED 0.6f   /* another word where a value is named: "user X", "from X", "state: X" */
+#define COST_NAME 1.0f   /* another identifier */
+#define COST_SHARE 0.35f /* most that differences may cost, as a share of what agrees */
 #define LEARN_PLACE 4
 
 /* Words behind which logs name something. */
 static const char *const cues[] = {
-    "user", "users", "for", "from", "by", "at", "host", "node", "server", "client", "file",
-    "named", "name", "called", "device", "service", "class", "package", "id", "value", "path",
-    "process", "module", "driver", "account", "group", "job", "task", "domain", "channel",
-    "session", "address", "in", "on", "of", "queue", "interface", "partition", "volume", "disk",
-    "key", "table", "database", "thread", NULL,
+    "user",    "users",   "for",      "from",   "by",        "at",        "host",    "node",
+    "server",  "client",  "file",     "named",  "name",      "called",    "device",  "service",
+    "class",   "package", "id",       "value",  "path",      "process",   "module",  "driver",
+    "account", "group",   "job",      "task",   "domain",    "channel",   "session", "address",
+    "in",      "on",      "of",       "queue",  "interface", "partition", "volume",  "disk",
+    "key",     "table",   "database", "thread", NULL,
 };
 
 static bool is_cue(const char *s, size_t n)
@@ -68,8 +68,8 @@ static uint64_t word_bit(uint32_t hash)
 
 struct comparison {
     float match, cost;
-    int differs;    /* places that differ */
-    int place;      /* the last of them */
+    int differs; /* places that differ */
+    int place;   /* the last of them */
 };
 
 static float difference(const struct template *t, const struct tokens *line, uint32_t i)
@@ -88,8 +88,7 @@ static float difference(const struct template *t, const struct tokens *line, uin
     if (a->kind == TOKEN_WORD && b->kind == TOKEN_WORD) {
         if (!cued || !i)
             return COST_NEVER;
-        return is_verb_form(text, b->text_size) &&
-                       is_verb_form(t->text + a->text, a->text_size)
+        return is_verb_form(text, b->text_size) && is_verb_form(t->text + a->text, a->text_size)
                    ? COST_NEVER
                    : COST_CUED;
     }
@@ -358,7 +357,8 @@ static int bits_of(uint64_t v)
     return __builtin_popcountll(v);
 }
 
-/* The best template of as many tokens, slot + 1; else 0 and the place that was seen to vary, or -1. */
+/* The best template of as many tokens, slot + 1; else 0 and the place that was seen to vary, or -1.
+ */
 static uint32_t search(const struct templates *ts, const struct tokens *line, int *ret_wild)
 {
     uint64_t words = 0;

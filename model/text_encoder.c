@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Happy path: scan the line, find its template, ask the predictor how likely it was, judge its values,
- * place the sum among the stream's recent surprises, add its words to the latent.
- * Failure modes: no memory for a new template, then the line is refused with ERR_NOMEM and nothing has
+ * Happy path: scan the line, find its template, ask the predictor how likely it was, judge its
+ * values, place the sum among the stream's recent surprises, add its words to the latent. Failure
+ * modes: no memory for a new template, then the line is refused with ERR_NOMEM and nothing has
  * changed; a saved state that does not check, then the encoder stays as it was.
  */
 #include "model/text_encoder.h"
@@ -24,14 +24,16 @@
 #define STATE_MAGIC 0x31786574u /* "tex1" */
 #define NOVELTY_BINS 8
 #define NOVELTY_BIN_BITS 1.5
-#define WIDENED_FROM 20    /* lines for which a word was constant before another one is out of range */
-#define WHY_FROM_BITS 5.0  /* less is not worth a word */
-#define WHY_AT_MOST 0.05   /* nor is what comes once in twenty lines */
+#define WIDENED_FROM 20 /* lines for which a word was constant before another one is out of range  \
+                         */
+#define WHY_FROM_BITS 5.0 /* less is not worth a word */
+#define WHY_AT_MOST 0.05  /* nor is what comes once in twenty lines */
 #define RARE_SHARE 0.002
-#define RARE_FROM 500      /* lines */
-#define FIRST_FROM 50      /* lines before which every line is the first of its kind */
-#define FIRST_AT_MOST 0.2  /* where every fifth line is new, as in talk, a new one is nothing to tell */
-#define ORDER_FACTOR 0.03  /* so much less likely here than by its frequency alone */
+#define RARE_FROM 500 /* lines */
+#define FIRST_FROM 50 /* lines before which every line is the first of its kind */
+#define FIRST_AT_MOST                                                                              \
+    0.2 /* where every fifth line is new, as in talk, a new one is nothing to tell */
+#define ORDER_FACTOR 0.03 /* so much less likely here than by its frequency alone */
 
 struct text_state {
     uint64_t lines;
@@ -84,7 +86,8 @@ static double bits_of(double p)
     return -log2(fmin(1, fmax(p, 1e-300)));
 }
 
-/* Among new lines, how usual it is that their words are so rare: part of a new line's probability. */
+/* Among new lines, how usual it is that their words are so rare: part of a new line's probability.
+ */
 static double novelty_bits(struct text_state *s, const struct template *t)
 {
     double word_bits = text_latent_word_bits(&s->latent, t->text, t->text_size);

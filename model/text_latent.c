@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Happy path: the template's sum of features is in the cache, some ten words of header and values are
- * added to a copy, and the copy is scaled to unit length.
- * Failure modes: without memory for the cache the sum is computed each time.
- * Sizes: 48 KiB for the words; 1.1 KiB for each cached template, at most BASES_MAX.
+ * Happy path: the template's sum of features is in the cache, some ten words of header and values
+ * are added to a copy, and the copy is scaled to unit length. Failure modes: without memory for the
+ * cache the sum is computed each time. Sizes: 48 KiB for the words; 1.1 KiB for each cached
+ * template, at most BASES_MAX.
  *
  * Word weights change only when an epoch begins, so what is cached is a function of the template's
- * words and the epoch, and a state that was saved and loaded gives the same latents without its cache.
+ * words and the epoch, and a state that was saved and loaded gives the same latents without its
+ * cache.
  */
 #include "model/text_latent.h"
 
@@ -22,25 +23,25 @@
 #define BASES_FIRST 16
 #define BASES_MAX 128
 #define EPOCH_FIRST 16
-#define EPOCH_MAX 8192      /* lines between two fresh sets of weights */
+#define EPOCH_MAX 8192 /* lines between two fresh sets of weights */
 #define COUNT_MAX 60000
 #define WEIGHT_UNIT 16.0f
-#define WEIGHT_START 4.0f   /* bits, for every word alike until the first epoch ends */
+#define WEIGHT_START 4.0f /* bits, for every word alike until the first epoch ends */
 /*
- * Chosen for the recall of talk by the latent alone (five conversations of 2,760 turns, 997 questions,
- * recall at 5): n-grams at 0.5, 0.8, 1.2, 1.6 times the word give 0.337, 0.352, 0.369, 0.369; hashing the
- * word's stem 0.391. Function words at 0.05 to 0.25 make no difference.
+ * Chosen for the recall of talk by the latent alone (five conversations of 2,760 turns, 997
+ * questions, recall at 5): n-grams at 0.5, 0.8, 1.2, 1.6 times the word give 0.337, 0.352, 0.369,
+ * 0.369; hashing the word's stem 0.391. Function words at 0.05 to 0.25 make no difference.
  */
-#define GRAMS 1.2f          /* length of a word's n-grams together, against the word's own */
-#define HEADER 0.35f        /* host and component say less than the message */
-#define VALUES 0.3f         /* and what varies less than what stays */
-#define NUMBER_WEIGHT 4.0f  /* bits; numbers are not counted, most come once */
-#define STOP 0.1f           /* of function words, which no stream may have counted yet */
-#define EXTRAS_MAX 32       /* words of header and values that are looked at */
+#define GRAMS 1.2f         /* length of a word's n-grams together, against the word's own */
+#define HEADER 0.35f       /* host and component say less than the message */
+#define VALUES 0.3f        /* and what varies less than what stays */
+#define NUMBER_WEIGHT 4.0f /* bits; numbers are not counted, most come once */
+#define STOP 0.1f          /* of function words, which no stream may have counted yet */
+#define EXTRAS_MAX 32      /* words of header and values that are looked at */
 
 struct word {
     uint32_t size;
-    bool number;       /* has digits: hashed whole, without n-grams */
+    bool number; /* has digits: hashed whole, without n-grams */
     uint64_t hash;
     char text[WORD_BYTES_MAX + 2]; /* lower case, with ^ before and $ behind */
 };
@@ -71,26 +72,29 @@ static uint64_t mix(uint64_t h)
 /* Without the ending of a plural or of a form of a verb: enough for words of one stem to meet. */
 static size_t stem_size(const char *s, size_t n)
 {
-    static const char *const endings[] = {"ings", "ing", "ies", "ed", "es", "ly", "s", "e", "y", NULL};
-    for (const char *const *e = endings; *e; e++) {
-        size_t size = strlen(*e);
-        if (n >= size + 3 && !memcmp(s + n - size, *e, size))
+    static const struct {
+        const char *text;
+        size_t size;
+    } endings[] = {{"ings", 4}, {"ing", 3}, {"ies", 3}, {"ed", 2}, {"es", 2},
+                   {"ly", 2},   {"s", 1},   {"e", 1},   {"y", 1}};
+    for (size_t i = 0; i < sizeof endings / sizeof *endings && n > 3; i++) {
+        size_t size = endings[i].size;
+        if (s[n - 1] == endings[i].text[size - 1] && n >= size + 3 &&
+            !memcmp(s + n - size, endings[i].text, size))
             return n - size;
     }
     return n;
 }
 
-static bool is_inside(const char *s, size_t n, size_t i)
+static bool is_joint(char c)
 {
-    if (is_letter((unsigned char)s[i]) || is_digit((unsigned char)s[i]))
-        return true;
-    return (s[i] == '.' || s[i] == '_' || s[i] == '-') && i + 1 < n &&
-           (is_letter((unsigned char)s[i + 1]) || is_digit((unsigned char)s[i + 1]));
+    return c == '.' || c == '_' || c == '-';
 }
 
 /*
- * The next word of s from *at on. What holds a digit is one word with its dots and hyphens: an address,
- * an id, a date. Otherwise letters, cut where camelCase begins a new one. False at the end.
+ * The next word of s from *at on. What holds a digit is one word with its dots and hyphens: an
+ * address, an id, a date. Otherwise letters, cut where camelCase begins a new one. False at the
+ * end.
  */
 static bool next_word(const char *s, size_t n, size_t *at, struct word *ret)
 {
@@ -101,8 +105,14 @@ static bool next_word(const char *s, size_t n, size_t *at, struct word *ret)
         return false;
     size_t end = i;
     ret->number = false;
-    while (end < n && is_inside(s, n, end))
-        ret->number |= is_digit((unsigned char)s[end++]);
+    for (; end < n; end++) {
+        if (is_digit((unsigned char)s[end]))
+            ret->number = true;
+        else if (!is_letter((unsigned char)s[end]) &&
+                 !(is_joint(s[end]) && end + 1 < n &&
+                   (is_letter((unsigned char)s[end + 1]) || is_digit((unsigned char)s[end + 1]))))
+            break;
+    }
     if (!ret->number) {
         size_t k = i + 1;
         while (k < end && is_letter((unsigned char)s[k]) &&
@@ -165,12 +175,14 @@ static void add_grams(float *sum, const struct word *w, float weight)
 static bool is_function_word(const struct word *w)
 {
     static const char *const words[] = {
-        "a", "an", "the", "and", "or", "but", "if", "of", "to", "in", "on", "at", "by", "for",
-        "from", "with", "as", "is", "are", "was", "were", "be", "been", "am", "do", "does", "did",
-        "has", "have", "had", "not", "no", "it", "its", "this", "that", "these", "those", "i",
-        "you", "he", "she", "we", "they", "me", "my", "your", "his", "her", "our", "their", "what",
-        "when", "where", "who", "which", "why", "how", "there", "then", "than", "so", "can",
-        "could", "would", "will", "shall", "should", "about", "into", "any", "some", NULL,
+        "a",     "an",   "the",  "and",   "or",    "but",   "if",    "of",     "to",    "in",
+        "on",    "at",   "by",   "for",   "from",  "with",  "as",    "is",     "are",   "was",
+        "were",  "be",   "been", "am",    "do",    "does",  "did",   "has",    "have",  "had",
+        "not",   "no",   "it",   "its",   "this",  "that",  "these", "those",  "i",     "you",
+        "he",    "she",  "we",   "they",  "me",    "my",    "your",  "his",    "her",   "our",
+        "their", "what", "when", "where", "who",   "which", "why",   "how",    "there", "then",
+        "than",  "so",   "can",  "could", "would", "will",  "shall", "should", "about", "into",
+        "any",   "some", NULL,
     };
     return w->size <= 6 && wordlist_has(words, w->text + 1, w->size);
 }
@@ -187,9 +199,8 @@ static float weight_of(const struct text_latent *l, const struct word *w)
 
 int text_latent_init(struct text_latent *l)
 {
-    *l = (struct text_latent){.next_epoch = EPOCH_FIRST,
-                              .epoch = 1,
-                              .unseen = (uint8_t)(WEIGHT_START * WEIGHT_UNIT)};
+    *l = (struct text_latent){
+        .next_epoch = EPOCH_FIRST, .epoch = 1, .unseen = (uint8_t)(WEIGHT_START * WEIGHT_UNIT)};
     l->count = mem_calloc(LATENT_WORDS, sizeof *l->count);
     l->weight = mem_alloc(LATENT_WORDS);
     l->bases = mem_calloc(BASES_FIRST, sizeof *l->bases);

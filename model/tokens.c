@@ -3,8 +3,9 @@
  * Happy path: the message's words are cut at blanks; inside a word, runs of letters, digits and the
  * signs that names are made of are either kept or masked as <*> by their shape; a word that is all
  * mask is a value, and neighbouring values are one.
- * Failure modes: none; a shape that is not known stays a literal, and the miner learns that it varies.
- * Sizes: the masks here are what all systems have in common; nothing is fitted to one of them.
+ * Failure modes: none; a shape that is not known stays a literal, and the miner learns that it
+ * varies. Sizes: the masks here are what all systems have in common; nothing is fitted to one of
+ * them.
  */
 #include "model/tokens.h"
 
@@ -31,21 +32,20 @@ enum {
 #define UH (CLASS_UPPER | CLASS_HEX)
 #define D (CLASS_DIGIT | CLASS_HEX)
 #define J CLASS_JOIN
+/* clang-format off */
 static const uint8_t class_of[128] = {
     [' '] = CLASS_SPACE, ['\t'] = CLASS_SPACE, ['\r'] = CLASS_SPACE, ['\n'] = CLASS_SPACE,
-    ['0'] = D, ['1'] = D, ['2'] = D, ['3'] = D, ['4'] = D,
-    ['5'] = D, ['6'] = D, ['7'] = D, ['8'] = D, ['9'] = D,
+    ['0'] = D, ['1'] = D, ['2'] = D, ['3'] = D, ['4'] = D, ['5'] = D, ['6'] = D, ['7'] = D, ['8'] = D, ['9'] = D,
     ['a'] = LH, ['b'] = LH, ['c'] = LH, ['d'] = LH, ['e'] = LH, ['f'] = LH,
-    ['g'] = L, ['h'] = L, ['i'] = L, ['j'] = L, ['k'] = L, ['l'] = L, ['m'] = L,
-    ['n'] = L, ['o'] = L, ['p'] = L, ['q'] = L, ['r'] = L, ['s'] = L, ['t'] = L,
-    ['u'] = L, ['v'] = L, ['w'] = L, ['x'] = L, ['y'] = L, ['z'] = L,
+    ['g'] = L, ['h'] = L, ['i'] = L, ['j'] = L, ['k'] = L, ['l'] = L, ['m'] = L, ['n'] = L, ['o'] = L, ['p'] = L,
+    ['q'] = L, ['r'] = L, ['s'] = L, ['t'] = L, ['u'] = L, ['v'] = L, ['w'] = L, ['x'] = L, ['y'] = L, ['z'] = L,
     ['A'] = UH, ['B'] = UH, ['C'] = UH, ['D'] = UH, ['E'] = UH, ['F'] = UH,
-    ['G'] = U, ['H'] = U, ['I'] = U, ['J'] = U, ['K'] = U, ['L'] = U, ['M'] = U,
-    ['N'] = U, ['O'] = U, ['P'] = U, ['Q'] = U, ['R'] = U, ['S'] = U, ['T'] = U,
-    ['U'] = U, ['V'] = U, ['W'] = U, ['X'] = U, ['Y'] = U, ['Z'] = U,
+    ['G'] = U, ['H'] = U, ['I'] = U, ['J'] = U, ['K'] = U, ['L'] = U, ['M'] = U, ['N'] = U, ['O'] = U, ['P'] = U,
+    ['Q'] = U, ['R'] = U, ['S'] = U, ['T'] = U, ['U'] = U, ['V'] = U, ['W'] = U, ['X'] = U, ['Y'] = U, ['Z'] = U,
     ['_'] = J, ['-'] = J, ['.'] = J, ['/'] = J, ['\\'] = J, ['~'] = J, ['@'] = J,
     ['%'] = J, ['$'] = J, ['#'] = J, ['*'] = J, ['+'] = J, ['&'] = J,
 };
+/* clang-format on */
 #undef L
 #undef LH
 #undef U
@@ -60,8 +60,8 @@ static uint8_t class_at(const char *s)
 }
 
 struct run {
-    uint8_t classes;      /* OR over its bytes */
-    uint8_t classes_and;  /* AND over its letters and digits: CLASS_HEX when all are hex digits */
+    uint8_t classes;     /* OR over its bytes */
+    uint8_t classes_and; /* AND over its letters and digits: CLASS_HEX when all are hex digits */
     uint16_t dots, slashes, letters, digits;
     bool at_sign, backslash;
 };
@@ -115,10 +115,11 @@ static bool run_is_value(const char *s, size_t n, const struct run *r)
 static bool is_unit(const char *s, size_t n)
 {
     static const char *const units[] = {
-        "B", "KB", "MB", "GB", "TB", "KiB", "MiB", "GiB", "TiB", "kB", "K", "M", "G", "ns", "us",
-        "ms", "s", "sec", "secs", "second", "seconds", "min", "mins", "minute", "minutes", "h",
-        "hr", "hrs", "hour", "hours", "day", "days", "MHz", "GHz", "kHz", "Hz", "%",
-        "milliseconds", "microseconds", NULL,
+        "B",       "KB",  "MB",   "GB",     "TB",      "KiB",          "MiB",          "GiB",
+        "TiB",     "kB",  "K",    "M",      "G",       "ns",           "us",           "ms",
+        "s",       "sec", "secs", "second", "seconds", "min",          "mins",         "minute",
+        "minutes", "h",   "hr",   "hrs",    "hour",    "hours",        "day",          "days",
+        "MHz",     "GHz", "kHz",  "Hz",     "%",       "milliseconds", "microseconds", NULL,
     };
     while (n && strchr(".,;:)]>", s[n - 1]))
         n--;
@@ -134,7 +135,8 @@ static bool is_default(const char *s, size_t n)
     return wordlist_has(words, s, n);
 }
 
-/* Plain decimal numbers only: ids of more than 12 digits, hex and versions say nothing by their size. */
+/* Plain decimal numbers only: ids of more than 12 digits, hex and versions say nothing by their
+ * size. */
 static bool run_number(const char *s, size_t n, const struct run *r, double *ret)
 {
     if (!r->digits || r->digits > 12 || r->dots > 1 || n > 20)
@@ -196,12 +198,11 @@ static size_t quoted_size(const char *s, size_t n)
 }
 
 struct word_state {
-    bool value, letters, lower, name, quote;
+    bool value, letters, lower, name;
     uint16_t capitals;
-    size_t text;      /* start in masked */
-    bool joins;       /* the masked text ends in <*> or <*>sign: the next value joins it */
-    size_t join_at;   /* masked_size right behind that <*> */
-    size_t literal_at; /* masked offset of what stands behind the '=' */
+    size_t text;    /* start in masked */
+    bool joins;     /* the masked text ends in <*> or <*>sign: the next value joins it */
+    size_t join_at; /* masked_size right behind that <*> */
 };
 
 static void word_value(struct scanner *sc, struct word_state *w)
@@ -241,7 +242,8 @@ static size_t run_size(const char *s, size_t n)
             break;
         k++;
     }
-    while (k > 1 && (s[k - 1] == '.' || s[k - 1] == '-') && !(k < n && (class_at(s + k) & CLASS_RUN)))
+    while (k > 1 && (s[k - 1] == '.' || s[k - 1] == '-') &&
+           !(k < n && (class_at(s + k) & CLASS_RUN)))
         k--;
     return k;
 }
@@ -265,75 +267,75 @@ static bool is_set_apart(const struct tokens *t)
     return last && last->text_size == 1 && t->masked[last->text] == '=';
 }
 
-/* Masks the word at line[at..end) into token `t`; returns the end, moved when a quoted value reaches on. */
+/* One run of name signs: a value or letters. */
+static void scan_run(struct scanner *sc, struct word_state *w, size_t i, size_t k, size_t at,
+                     size_t end, struct token *t)
+{
+    const char *line = sc->line;
+    struct run r = run_look(line + i, k);
+    bool dated = !w->value && r.letters == k && is_named_date(line + i, k, line + end, sc->n - end);
+    bool port = r.dots && i + k + 1 < end && line[i + k] == ':' &&
+                (class_at(line + i + k + 1) & CLASS_DIGIT); /* google.com:80 */
+    bool set = i == at ? is_set_apart(sc->out) : line[i - 1] == '=' || line[i - 1] == '(';
+    if (!dated && !port && !(set && is_default(line + i, k)) && !run_is_value(line + i, k, &r)) {
+        word_literal(sc, w, line + i, k, &r);
+        return;
+    }
+    if (!t->number)
+        t->number = run_number(line + i, k, &r, &t->value);
+    word_value(sc, w);
+}
+
+static enum token_kind kind_of(const struct word_state *w, const struct token *t, const char *s)
+{
+    bool empty = t->size == 2 && strchr("([{", s[0]) && strchr(")]}", s[1]);
+    if (w->value || empty)
+        return w->letters ? TOKEN_MIXED : TOKEN_VALUE;
+    if (!w->letters)
+        return TOKEN_SIGN;
+    if (t->key)
+        return TOKEN_KEYED;
+    if (!w->lower && w->capitals >= 3)
+        return TOKEN_CAPS;
+    return w->name ? TOKEN_NAME : TOKEN_WORD;
+}
+
+/* Masks the word at line[at..end) into token `t`; returns the end, moved when a quoted value
+ * reaches on. */
 static size_t scan_word(struct scanner *sc, size_t at, size_t end, struct token *t)
 {
     const char *line = sc->line;
     struct word_state w = {.text = sc->out->masked_size};
     *t = (struct token){.at = (uint16_t)at, .text = (uint16_t)w.text};
-    size_t i = at;
-    while (i < end) {
+    for (size_t i = at; i < end;) {
         if (line[i] == '=' && !t->key && w.letters) {
-            t->key = (uint32_t)XXH3_64bits(sc->out->masked + w.text, sc->out->masked_size - w.text) | 1;
+            t->key =
+                (uint32_t)XXH3_64bits(sc->out->masked + w.text, sc->out->masked_size - w.text) | 1;
             put(sc, "=", 1);
             w.joins = false;
-            w.literal_at = sc->out->masked_size;
             i++;
             size_t quoted = i < end && line[i] == '"' ? quoted_size(line + i, sc->n - i) : 0;
-            if (quoted) {
-                word_value(sc, &w);
-                i += quoted;
-                for (end = i > end ? i : end; end < sc->n; end++)
-                    if (class_at(line + end) & CLASS_SPACE)
-                        break;
-            } else if (i >= end) {
-                word_value(sc, &w); /* rhost= */
-            }
-            continue;
-        }
-        if (!(class_at(line + i) & CLASS_RUN)) {
-            bool sign_joins = w.joins && strchr(":,;=", line[i]);
+            if (quoted || i >= end)
+                word_value(sc, &w); /* tag="View Lock", rhost= */
+            i += quoted;
+            for (end = i > end ? i : end; quoted && end < sc->n; end++)
+                if (class_at(line + end) & CLASS_SPACE)
+                    break;
+        } else if (!(class_at(line + i) & CLASS_RUN) ||
+                   (line[i] == '.' && i + 1 < end && line[i + 1] == '.')) {
+            /* Signs, and dots that lead to a value: "instruction......0". */
             put(sc, line + i, 1);
-            w.joins = sign_joins;
+            w.joins = w.joins && strchr(":,;=", line[i]);
             i++;
-            continue;
-        }
-        if (line[i] == '.' && i + 1 < end && line[i + 1] == '.') {
-            put(sc, ".", 1); /* dots that lead to a value */
-            w.joins = false;
-            i++;
-            continue;
-        }
-        size_t k = run_size(line + i, end - i);
-        struct run r = run_look(line + i, k);
-        bool dated = !w.value && r.letters == k &&
-                     is_named_date(line + i, k, line + end, sc->n - end);
-        bool port = r.dots && i + k + 1 < end && line[i + k] == ':' &&
-                    (class_at(line + i + k + 1) & CLASS_DIGIT); /* google.com:80 */
-        bool set = i == at ? is_set_apart(sc->out) : line[i - 1] == '=' || line[i - 1] == '(';
-        bool unset = set && is_default(line + i, k);
-        if (dated || port || unset || run_is_value(line + i, k, &r)) {
-            if (!t->number)
-                t->number = run_number(line + i, k, &r, &t->value);
-            word_value(sc, &w);
         } else {
-            word_literal(sc, &w, line + i, k, &r);
+            size_t k = run_size(line + i, end - i);
+            scan_run(sc, &w, i, k, at, end, t);
+            i += k;
         }
-        i += k;
     }
     t->size = (uint16_t)(end - at);
     t->text_size = (uint16_t)(sc->out->masked_size - w.text);
-    bool empty = t->size == 2 && strchr("([{", line[at]) && strchr(")]}", line[at + 1]);
-    if (w.value || empty)
-        t->kind = w.letters ? TOKEN_MIXED : TOKEN_VALUE;
-    else if (!w.letters)
-        t->kind = TOKEN_SIGN;
-    else if (t->key)
-        t->kind = TOKEN_KEYED;
-    else if (!w.lower && w.capitals >= 3)
-        t->kind = TOKEN_CAPS;
-    else
-        t->kind = w.name ? TOKEN_NAME : TOKEN_WORD;
+    t->kind = (uint8_t)kind_of(&w, t, line + at);
     return end;
 }
 

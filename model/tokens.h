@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A line of text as the template miner sees it: tokens with what varies masked by its shape (numbers,
- * addresses, paths, ids, dates), and the entities the pipeline wants from it. No state, no allocation;
- * any thread. Input is UTF-8; other bytes are harmless.
+ * A line of text as the template miner sees it: tokens with what varies masked by its shape
+ * (numbers, addresses, paths, ids, dates), and the entities the pipeline wants from it. No state,
+ * no allocation; any thread. Input is UTF-8; other bytes are harmless.
  */
 #ifndef VARVE_MODEL_TOKENS_H
 #define VARVE_MODEL_TOKENS_H
@@ -13,8 +13,8 @@
 
 #include "base/record.h"
 
-#define TOKENS_MAX 64         /* tokens of a line; what follows is not looked at */
-#define TOKENS_LINE_MAX 4096  /* bytes of a line that are looked at */
+#define TOKENS_MAX 64        /* tokens of a line; what follows is not looked at */
+#define TOKENS_LINE_MAX 4096 /* bytes of a line that are looked at */
 #define TOKENS_MASKED_MAX 1024
 
 enum token_kind {

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Happy path: a number inside its place's range draws the ends of the range a little towards it, so
- * that the range forgets; one outside widens it, one far outside only as far as the range was wide, so
- * that one wild value does not hide the next.
- * Failure modes: a full table forgets the least seen place of a set.
- * Sizes: 32 bytes a place, at most RANGES_MAX; 16 a template that had a number.
+ * that the range forgets; one outside widens it, one far outside only as far as the range was wide,
+ * so that one wild value does not hide the next. Failure modes: a full table forgets the least seen
+ * place of a set. Sizes: 32 bytes a place, at most RANGES_MAX; 16 a template that had a number.
  */
 #include "model/values.h"
 
@@ -17,13 +16,13 @@
 #define OUTCOMES_FIRST 32
 #define OUTCOMES_MAX 8192
 #define WAYS 4
-#define JUDGE_FROM 20      /* values before a place's range means anything */
-#define CONSTANT_FROM 50   /* after so many equal values another one is beyond, however near */
+#define JUDGE_FROM 20       /* values before a place's range means anything */
+#define CONSTANT_FROM 50    /* after so many equal values another one is beyond, however near */
 #define SHRINK (1 / 1024.0) /* the range forgets within some thousand values */
-#define BEYOND 1.0         /* ranges outside the range */
+#define BEYOND 1.0          /* ranges outside the range */
 #define FAR 4.0
-#define FLOOR_SHARE 0.05   /* a range is taken to be at least so wide, of its size */
-#define STREAM_WEIGHT 4.0  /* lines that the stream's experience counts for in a template's own */
+#define FLOOR_SHARE 0.05  /* a range is taken to be at least so wide, of its size */
+#define STREAM_WEIGHT 4.0 /* lines that the stream's experience counts for in a template's own */
 
 int values_init(struct values *v)
 {
@@ -163,8 +162,8 @@ static double outcome_bits(const struct values *v, const struct value_outcomes *
 void values_observe(struct values *v, uint32_t slot, uint32_t id, const struct tokens *line,
                     int words, struct value_finding *ret)
 {
-    *ret = (struct value_finding){.outcome = words > VALUE_USUAL ? words : VALUE_USUAL,
-                                  .place = -1};
+    *ret =
+        (struct value_finding){.outcome = words > VALUE_USUAL ? words : VALUE_USUAL, .place = -1};
     bool any = words != VALUE_UNKNOWN;
     for (uint32_t i = 0; i < line->count; i++) {
         if (!line->token[i].number)

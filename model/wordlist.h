@@ -7,7 +7,8 @@
 #include <stddef.h>
 #include <string.h>
 
-/* `list` ends in NULL. The first byte is compared before anything else: lists are asked for each word. */
+/* `list` ends in NULL. The first byte is compared before anything else: lists are asked for each
+ * word. */
 static inline bool wordlist_has(const char *const *list, const char *word, size_t n)
 {
     for (; n && *list; list++)

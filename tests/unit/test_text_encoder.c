@@ -69,9 +69,11 @@ START_TEST(test_groups)
 {
     struct encoder *e = fresh();
     uint32_t a = feed(e, "Dec 10 06:55:46 h sshd[1]: Invalid user bob from 1.2.3.4").template_id;
-    uint32_t b = feed(e, "Dec 10 06:55:47 h sshd[2]: Failed password for bob from 1.2.3.4").template_id;
+    uint32_t b =
+        feed(e, "Dec 10 06:55:47 h sshd[2]: Failed password for bob from 1.2.3.4").template_id;
     ck_assert_uint_ne(a, b);
-    ck_assert_uint_eq(feed(e, "Dec 11 06:55:46 h sshd[3]: Invalid user eve from 5.6.7.8").template_id, a);
+    ck_assert_uint_eq(
+        feed(e, "Dec 11 06:55:46 h sshd[3]: Invalid user eve from 5.6.7.8").template_id, a);
     ck_assert_uint_eq(feed(e, "Invalid user mallory from 5.6.7.9").template_id, a);
     ck_assert_uint_ne(feed(e, "x: session opened now ok").template_id,
                       feed(e, "x: session closed now ok").template_id);
@@ -87,8 +89,8 @@ END_TEST
 /* A place that no shape gives away is learned from its many values. */
 START_TEST(test_learns_a_place)
 {
-    static const char *const words[] = {"ash", "birch", "cedar", "elm", "fir", "hazel", "larch",
-                                        "maple", "oak", "pine", "rowan", "yew"};
+    static const char *const words[] = {"ash",   "birch", "cedar", "elm",  "fir",   "hazel",
+                                        "larch", "maple", "oak",   "pine", "rowan", "yew"};
     struct encoder *e = fresh();
     uint32_t ids[12];
     for (int i = 0; i < 12; i++)
@@ -140,12 +142,15 @@ static double grouping_accuracy(const char *folder, const char *system)
 
 START_TEST(test_grouping_accuracy)
 {
-    static const char *const systems[] = {"Apache", "BGL", "HDFS", "Hadoop", "Linux", "OpenSSH",
-                                          "Spark", "Zookeeper"};
+    static const char *const systems[] = {"Apache", "BGL",     "HDFS",  "Hadoop",
+                                          "Linux",  "OpenSSH", "Spark", "Zookeeper"};
     char folder[512];
     const char *given = getenv("VARVE_SHARED_DATA"), *root = getenv("VARVE_SOURCE_ROOT");
     struct stat st;
-    snprintf(folder, sizeof folder, "%s%s", given ? given : root ? root : ".",
+    snprintf(folder, sizeof folder, "%s%s",
+             given  ? given
+             : root ? root
+                    : ".",
              given ? "" : "/../shared/data");
     if (stat(folder, &st)) {
         printf("SKIP grouping accuracy: no development data in %s\n", folder);
@@ -189,8 +194,8 @@ START_TEST(test_probabilities_sum)
 END_TEST
 
 #define KINDS 12
-static const char *const nouns[KINDS] = {"disk", "fan", "door", "pump", "lamp", "gate", "belt",
-                                         "valve", "motor", "probe", "relay", "mixer"};
+static const char *const nouns[KINDS] = {"disk", "fan",   "door",  "pump",  "lamp",  "gate",
+                                         "belt", "valve", "motor", "probe", "relay", "mixer"};
 
 /* Lines that differ in more than one word are of different kinds. */
 static struct observation feed_kind(struct encoder *e, int k)
@@ -228,8 +233,7 @@ START_TEST(test_entropy_of_order_1)
     double bits = 0, entropy = -(0.9 * log2(0.9) + 0.1 * log2(0.1 / (KINDS - 1)));
     int at = 0;
     for (int i = 0; i < 40000; i++) {
-        at = uniform() < 0.9 ? (at + 1) % KINDS
-                             : (at + 2 + (int)random_below(KINDS - 1)) % KINDS;
+        at = uniform() < 0.9 ? (at + 1) % KINDS : (at + 2 + (int)random_below(KINDS - 1)) % KINDS;
         double b = feed_kind(e, at).bits;
         bits += i >= 10000 ? b : 0;
     }
@@ -262,8 +266,8 @@ START_TEST(test_values_out_of_range)
 {
     struct encoder *e = fresh();
     for (int i = 0; i < 2000; i++) {
-        struct observation o = feed(e, "queue holds %d jobs, load=%.2f", 1 + (int)random_below(12),
-                                    1 + uniform());
+        struct observation o =
+            feed(e, "queue holds %d jobs, load=%.2f", 1 + (int)random_below(12), 1 + uniform());
         ck_assert_msg(o.score < 0.5, "line %d scores %f: %s", i, o.score, o.why);
     }
     double usual = feed(e, "queue holds 5 jobs, load=1.50").bits;
@@ -302,7 +306,8 @@ START_TEST(test_alert_rate)
         double u = uniform();
         int k = (int)(-log(u) * 1.3);
         alerts += feed(e, "the %s needs %d l of oil", nouns[k < KINDS ? k : KINDS - 1],
-                       (int)(50 * -log(uniform()))).score >= 0.5;
+                       (int)(50 * -log(uniform())))
+                      .score >= 0.5;
     }
     ck_assert_msg(alerts <= 150, "%d alerts in 50000 lines", alerts);
     encoder_free(e);
@@ -329,9 +334,12 @@ static float query_cosine(struct encoder *e, const char *query, const char *line
 START_TEST(test_latents)
 {
     struct encoder *e = fresh();
-    const char *fail = "Dec 10 06:55:46 LabSZ sshd[24200]: Failed password for root from 1.2.3.4 port 42";
-    const char *again = "Dec 11 01:00:02 LabSZ sshd[31]: Failed password for admin from 9.8.7.6 port 4711";
-    const char *other = "Dec 10 06:55:46 LabSZ kernel[1]: thermal throttling of package on cpu core 3";
+    const char *fail =
+        "Dec 10 06:55:46 LabSZ sshd[24200]: Failed password for root from 1.2.3.4 port 42";
+    const char *again =
+        "Dec 11 01:00:02 LabSZ sshd[31]: Failed password for admin from 9.8.7.6 port 4711";
+    const char *other =
+        "Dec 10 06:55:46 LabSZ kernel[1]: thermal throttling of package on cpu core 3";
     ck_assert_float_gt(cosine(e, fail, again), 0.8f);
     ck_assert_float_lt(cosine(e, fail, other), 0.35f);
     ck_assert_float_gt(query_cosine(e, "failed password", fail), 0.45f);
@@ -361,8 +369,8 @@ static void mixed_line(char *line, size_t size, int i)
                  nouns[random_below(KINDS)], random_below(255));
     else
         snprintf(line, size, "Bob: the %s and %s of %s are %s by %s", nouns[random_below(KINDS)],
-                 nouns[random_below(KINDS)], nouns[random_below(KINDS)],
-                 nouns[random_below(KINDS)], nouns[random_below(KINDS)]);
+                 nouns[random_below(KINDS)], nouns[random_below(KINDS)], nouns[random_below(KINDS)],
+                 nouns[random_below(KINDS)]);
 }
 
 static void same(const struct observation *a, const struct observation *b)

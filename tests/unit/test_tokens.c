@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Headers of many systems' lines are found, values masked and entities named, by shape alone. */
 #include <check.h>
-#include <stdlib.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "model/log_header.h"
@@ -19,7 +19,8 @@ static const char *const headers[] = {
     "2015-07-29 17:41:44,747 - INFO  [Peer[myid=1]/0:0:0:0:2181:Election@774] - \1LOOKING",
     "17/06/09 20:10:40 INFO executor.Backend: \1Got task 0",
     "081109 203615 148 INFO dfs.DataNode$PacketResponder: \1PacketResponder 1",
-    "- 1117838570 2005.06.03 R02-M1 2005-06-03-15.42.50.675872 R02-M1 RAS KERNEL INFO \1parity error",
+    "- 1117838570 2005.06.03 R02-M1 2005-06-03-15.42.50.675872 R02-M1 RAS KERNEL INFO \1parity "
+    "error",
     "- 1117838570 2005.06.03 R02-M1 2005-06-03-15.42.50.675872 R02-M1 RAS KERNEL INFO \1"
     "19220208 floating point alignment exceptions",
     "- 1131566461 2005.11.09 n2 Nov 9 12:01:01 n2/n2 crond[2915]: \1session closed",
@@ -56,7 +57,8 @@ START_TEST(test_headers)
 END_TEST
 
 static const char *const masks[][2] = {
-    {"Failed password for root from 10.0.0.1 port 42 ssh2", "Failed password for root from <*> port <*>"},
+    {"Failed password for root from 10.0.0.1 port 42 ssh2",
+     "Failed password for root from <*> port <*>"},
     {"blk_1 blk_-2 blk_3", "<*>"},
     {"took 5.2 KB and 30 seconds.", "took <*> and <*>"},
     {"lifetime <1 sec", "lifetime <<*>"},
