@@ -20,6 +20,8 @@ struct observation {
     uint32_t template_id;  /* text: from 1, never changes once given; else 0 */
     const float *latent;   /* LATENT_DIM, unit length or zero: this record's token; lives until the
                               next observe */
+    uint32_t shift;        /* sensor: a change of regime is known now, and began so many records before
+                              this one; 0: none */
     const char *why;       /* what was unusual, for people, "" when nothing; lives until the next observe */
 };
 

@@ -17,6 +17,7 @@
 #include "base/mem.h"
 #include "model/novelty.h"
 #include "model/predictor.h"
+#include "model/regime.h"
 #include "model/sensor_latent.h"
 #include "model/sensor_words.h"
 
@@ -27,12 +28,17 @@
 #define BITS_SCORE 0.45
 #define BITS_HALF 12.0
 
+/* Channels of a stream that are watched for a change of regime, the first ones: a watch takes 105
+ * KiB and three microseconds a sample. */
+#define REGIME_CHANNELS 4
+
 struct channel {
     char name[CHANNEL_NAME_MAX];
     uint32_t place;
     struct predictor predictor;
     struct novelty novelty;
     struct sensor_latent latent;
+    struct regime *regime; /* NULL from REGIME_CHANNELS on */
 };
 
 struct sensor_encoder {
@@ -48,6 +54,7 @@ struct candidate {
     double probability;        /* the least */
     struct sensor_words words; /* of the sample of the strongest finding, or that least probable */
     struct sensor_words rare;
+    uint32_t shift;
 };
 
 static struct sensor_encoder *self(const struct encoder *e)
@@ -55,13 +62,22 @@ static struct sensor_encoder *self(const struct encoder *e)
     return (struct sensor_encoder *)e;
 }
 
+static void free_channel(struct channel *c)
+{
+    if (c)
+        regime_free(c->regime);
+    mem_free(c);
+}
+
 static int ensure_channel(struct sensor_encoder *s, uint16_t index, struct channel **ret)
 {
     struct channel *c = s->channels[index];
     if (!c) {
         c = mem_calloc(1, sizeof(*c));
-        if (!c)
+        if (!c || (index < REGIME_CHANNELS && regime_new(&c->regime) < 0)) {
+            free_channel(c);
             return ERR_NOMEM;
+        }
         snprintf(c->name, sizeof(c->name), "channel %u", index);
         c->place = sensor_latent_place(c->name);
         predictor_init(&c->predictor);
@@ -107,6 +123,9 @@ static void observe_sample(struct sensor_encoder *s, struct channel *c, int64_t 
     w.still_since = c->novelty.still_since;
     sensor_latent_add(&c->latent, c->place, fmax(-1e6, fmin(1e6, away)), w.prediction.units,
                       s->latent);
+    uint32_t back;
+    if (c->regime && regime_push(c->regime, away, &back) && back > best->shift)
+        best->shift = back;
     if (w.prediction.probability < best->probability || !best->rare.name) {
         best->probability = w.prediction.probability;
         best->rare = w;
@@ -146,7 +165,8 @@ static int observe(struct encoder *e, const struct record *r, struct observation
     else if (best.rare.name)
         sensor_words_rare(&best.rare, bits, s->why, sizeof(s->why));
     score = score > by_bits ? score : by_bits;
-    *ret = (struct observation){.bits = bits, .score = score, .latent = s->latent, .why = s->why};
+    *ret = (struct observation){
+        .bits = bits, .score = score, .latent = s->latent, .shift = best.shift, .why = s->why};
     return result;
 }
 
@@ -164,6 +184,8 @@ static void walk_channel(struct channel *c, struct state *s)
     predictor_walk(&c->predictor, s);
     novelty_walk(&c->novelty, s);
     sensor_latent_walk(&c->latent, s);
+    if (c->regime)
+        regime_walk(c->regime, s);
 }
 
 static int save(const struct encoder *e, struct buf *out)
@@ -185,7 +207,7 @@ static int save(const struct encoder *e, struct buf *out)
 static void drop_channels(struct sensor_encoder *s)
 {
     for (uint32_t i = 0; i < CHANNELS_MAX; i++) {
-        mem_free(s->channels[i]);
+        free_channel(s->channels[i]);
         s->channels[i] = NULL;
     }
     s->count = 0;
