@@ -30,7 +30,8 @@ BUILDS = [
       "UBSAN_OPTIONS": "halt_on_error=1:abort_on_error=1:print_stacktrace=1"}),
     ("thread", ["-Dbuildtype=debugoptimized", "-Db_sanitize=thread"], ["threads"],
      {**SLOW, "TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1"}),
-    ("fault", ["-Dbuildtype=debug", "-Dfault=true"], ["fault"], {}),
+    ("fault", ["-Dbuildtype=debugoptimized", "-Dfault=true", "-Db_sanitize=address"], ["fault"],
+     {**SLOW, "ASAN_OPTIONS": "abort_on_error=1"}),
 ]
 
 CHECK = re.compile(r"^\d+%: Checks: (\d+), Failures: (\d+), Errors: (\d+)", re.M)
