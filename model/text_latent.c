@@ -232,7 +232,8 @@ double text_latent_word_bits(const struct text_latent *l, const char *text, size
         bits += log2(((double)l->lines + 2) / (l->count[bucket(&w)] + 1.0));
         count++;
     }
-    return count ? bits / count : 0;
+    /* A word that comes several times in a line is counted more often than there are lines. */
+    return count ? fmax(bits / count, 0) : 0;
 }
 
 static uint8_t weight_for(const struct text_latent *l, uint16_t count)

@@ -512,6 +512,21 @@ START_TEST(test_odd_lines)
 }
 END_TEST
 
+/* Then the word was seen more often than there were lines, and its lines are of new kinds. */
+START_TEST(test_a_word_many_times_in_a_line)
+{
+    struct encoder *e = fresh();
+    char line[512];
+    for (size_t round = 1; round < 60; round++) {
+        size_t n = (size_t)sprintf(line, "line %zu:", round);
+        for (size_t i = 0; i < round * 7 % 40; i++)
+            n += (size_t)sprintf(line + n, " word");
+        feed_n(e, line, n);
+    }
+    encoder_free(e);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("text_encoder");
@@ -533,6 +548,7 @@ int main(void)
     tcase_add_test(c, test_warm_path_does_not_allocate);
     tcase_add_test(c, test_bounded);
     tcase_add_test(c, test_odd_lines);
+    tcase_add_test(c, test_a_word_many_times_in_a_line);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);
