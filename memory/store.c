@@ -63,20 +63,23 @@ static int configure(struct store *s, const struct store_options *options, struc
     return sql_exec(s->db, sql, err);
 }
 
-/* An empty file (also one that a kill left so) gets its tables, an older one its migrations. */
-static int bring_up(struct store *s, struct errmsg *err)
+/* Before anything is written, the journal mode included: a foreign file stays as it is. */
+static int check_ours(struct store *s, int *ret_version, struct errmsg *err)
 {
     int64_t objects, id;
-    int version = 0;
     int r = sql_int64(s->db, "SELECT count(*) FROM sqlite_schema", &objects, err);
     if (r == 0)
         r = sql_int64(s->db, "PRAGMA application_id", &id, err);
     if (r)
         return err_wrap(err, r, "%s", s->path);
-    if (objects > 0 || id != 0)
-        r = sqlite_check_ours(s->db, s->path, &version, err);
-    if (r == 0 && version < SCHEMA_VERSION)
-        r = migrate(s->db, version, err);
+    *ret_version = 0;
+    return objects > 0 || id != 0 ? sqlite_check_ours(s->db, s->path, ret_version, err) : 0;
+}
+
+/* An empty file (also one that a kill left so) gets its tables, an older one its migrations. */
+static int bring_up(struct store *s, int version, struct errmsg *err)
+{
+    int r = version < SCHEMA_VERSION ? migrate(s->db, version, err) : 0;
     if (r == 0)
         r = store_check_tables(s->db, err);
     return r ? err_wrap(err, r, "%s", s->path) : 0;
@@ -132,12 +135,16 @@ static int open_database(struct store *s, const struct store_options *options, s
         return sql_error(s->db, rc, err, s->path);
     sqlite3_extended_result_codes(s->db, 1);
     sqlite3_busy_timeout(s->db, 10000);
+    int version;
+    r = check_ours(s, &version, err);
+    if (r)
+        return r;
     r = configure(s, options, err);
     if (r)
         return err_wrap(err, r, "%s", s->path);
     if (sqlite3_db_readonly(s->db, "main") == 1)
         return err_set(err, ERR_READONLY, "%s: %s", s->path, err_text(ERR_READONLY));
-    r = bring_up(s, err);
+    r = bring_up(s, version, err);
     if (r)
         return r;
     r = prepare_statements(s, err);
