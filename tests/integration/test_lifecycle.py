@@ -16,10 +16,9 @@ import varvetest
 
 
 class Start(varvetest.Case):
-    def ended(self, daemon, words):
+    def ended(self, daemon, words, status=1):
         """The daemon does not start, and its log says why."""
-        status = daemon.wait()
-        self.assertEqual(status, 1, daemon.log())
+        self.assertEqual(daemon.wait(), status, daemon.log())
         last = daemon.log().strip().splitlines()[-1]
         for word in words if isinstance(words, (list, tuple)) else [words]:
             self.assertIn(word, last)
@@ -67,7 +66,7 @@ class Start(varvetest.Case):
                             ("[wrong]\n", ":3:1: "), ("[source x]\ntype = file\n", ":3:1: ")]:
             d = self.daemon(text, start=False)
             d.spawn()
-            self.ended(d, str(d.config) + place)
+            self.ended(d, str(d.config) + place, status=2)
             done = subprocess.run(d.command("--check-config"), capture_output=True, text=True,
                                   env=d.environment)
             self.assertEqual(done.returncode, 1)
@@ -280,12 +279,12 @@ class Reload(varvetest.Case):
         log.write_text("hello\n")
         d = self.daemon()
         client = d.client()
-        self.assertEqual(client.call("stream.list")["streams"], [])
+        self.assertEqual(client.call("stream.list")["items"], [])
         d.configure(f"[source app]\ntype = file\npath = {log}\n")
         client.call("daemon.reload")
         limit = time.monotonic() + varvetest.PATIENCE
         while time.monotonic() < limit:
-            names = [s["name"] for s in client.call("stream.list")["streams"]]
+            names = [s["stream"] for s in client.call("stream.list")["items"]]
             if "app" in names:
                 break
         self.assertEqual(self.wait_lines(d, 1), ["hello"])

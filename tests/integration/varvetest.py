@@ -81,13 +81,23 @@ class Client:
     def __init__(self, path, timeout=PATIENCE):
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.socket.settimeout(timeout)
-        self.socket.connect(str(path))
+        try:
+            self.socket.connect(str(path))
+        except OSError:
+            self.socket.close()
+            raise
         self.pending = b""
         self.notifications = []
         self.next_id = 1
 
     def close(self):
         self.socket.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
 
     def send_raw(self, data):
         self.socket.sendall(data)
@@ -267,9 +277,8 @@ class Daemon:
         limit = time.monotonic() + PATIENCE
         while True:
             try:
-                probe = Client(self.socket)
-                probe.call("daemon.status")
-                probe.close()
+                with Client(self.socket) as probe:
+                    probe.call("daemon.status")
                 return
             except (OSError, Closed):
                 if self.process.poll() is not None:
@@ -349,13 +358,17 @@ class Case(unittest.TestCase):
         self.daemons = []
         self.addCleanup(self.tidy)
 
+    def failed(self):
+        result = self._outcome.result
+        return any(getattr(case, "test_case", case) is self
+                   for case, _ in result.failures + result.errors)
+
     def tidy(self):
         for daemon in self.daemons:
             daemon.close()
         complaints = [line for daemon in self.daemons for line in daemon.log().splitlines()
                       if any(mark in line for mark in SANITIZER)]
-        outcome = getattr(self, "_outcome", None)
-        if complaints or (outcome and not outcome.success):
+        if complaints or self.failed():
             for daemon in self.daemons:
                 print(f"---- log of {daemon.folder}\n{daemon.log()[-20000:]}")
         shutil.rmtree(self.folder, ignore_errors=True)
