@@ -2,7 +2,7 @@
 /*
  * The model of sensor streams behind encoder.h: online, no training. Each channel has a predictor,
  * a watch for novelty and a place in the latent; a record's surprise is that of its most surprising
- * channel, corrected for how many there are. About 16 KiB a channel, and 105 KiB more for each of the
+ * channel, corrected for how many there are. About 15 KiB a channel, and 105 KiB more for each of the
  * first four, which are watched for a change of regime.
  */
 #ifndef VARVE_MODEL_SENSOR_ENCODER_H
