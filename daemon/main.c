@@ -35,7 +35,7 @@ int main(int argc, char **argv)
     struct config *config;
     if (config_load(&args, &config, &err) != 0) {
         fprintf(stderr, "varved: %s\n", err.text);
-        return args.check ? 1 : 2;
+        return 1;
     }
     if (args.check) {
         config_free(config);
