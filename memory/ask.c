@@ -16,7 +16,8 @@
 #define TIME_BUDGET (US_PER_SECOND / 2)
 #define ABSENT_BELOW 0.3
 #define TEXTS_SHARE 0.6 /* of the budget that records' texts may take */
-#define QUOTE_MAX 300   /* bytes of a record that the answer quotes */
+#define QUOTE_MAX 300     /* bytes of a record that the answer quotes */
+#define UNKNOWN_SAID 8    /* words that are named as never seen */
 
 /* Words that ask without saying what about. */
 static const char generic_words[] =
@@ -136,7 +137,7 @@ static int add_items(struct answering *a, const struct search_result *found, str
     return 0;
 }
 
-/* One piece of evidence: mostly its best record, and what the words around it in the moment add. */
+/* The most that one piece of evidence covers of the question's weight. */
 static double confidence_of(const struct search_result *found)
 {
     double best = 0;
@@ -168,32 +169,41 @@ static void say_found(struct answering *a, const struct search_result *found)
     }
 }
 
-/* Which of the question's words memory has never seen. */
-static void say_unknown(struct answering *a, const struct search_result *found)
+static bool never_seen(const struct answering *a, struct slice token)
 {
-    bool first = true;
-    for (uint32_t i = 0; i < found->rank.words.count; i++) {
-        if (words_df_records(a->r->df, found->rank.words.words[i].hash) ||
-            words_df_rows(a->r->df, found->rank.words.words[i].hash))
-            continue;
-        buf_printf(&a->text, "%s\"%s\"", first ? " Never seen: " : ", ",
-                   found->rank.words.words[i].text);
-        first = false;
+    struct words_query words;
+    if (words_query(token, &words))
+        return false;
+    for (uint32_t i = 0; i < words.count; i++)
+        if (words_df_rows(a->r->df, words.words[i].hash))
+            return false;
+    return words.count > 0;
+}
+
+/* Which of the question's words memory has never seen, as they were typed. */
+static void say_unknown(struct answering *a, const char *rest)
+{
+    int said = 0;
+    for (const char *s = rest; *s && said < UNKNOWN_SAID;) {
+        size_t gap = strspn(s, " \t\n?!,;.:\"'()"), n = strcspn(s + gap, " \t\n?!,;:\"'()");
+        struct slice token = {s + gap, n};
+        if (n && never_seen(a, token))
+            buf_printf(&a->text, "%s\"%.*s\"", said++ ? ", " : " Never seen: ", (int)n, token.data);
+        s += gap + n;
     }
-    if (!first)
+    if (said)
         buf_putc(&a->text, '.');
 }
 
-static int say_absent(struct answering *a, const struct search_query *sq,
-                      const struct search_result *found, struct errmsg *err)
+static int say_absent(struct answering *a, const struct search_query *sq, struct errmsg *err)
 {
     buf_puts(&a->text, "Not in memory");
     if (a->timed) {
-        buf_puts(&a->text, " for ");
+        buf_puts(&a->text, ", looking at: ");
         answer_span(a, &a->text);
     }
-    buf_puts(&a->text, ": no evidence covers the question.");
-    say_unknown(a, found);
+    buf_puts(&a->text, ". No evidence covers the question.");
+    say_unknown(a, sq->text.data);
     if (!a->timed)
         return 0;
     answer_name_silent(a);
@@ -240,7 +250,7 @@ static int answer_content(struct answering *a, const char *rest, struct errmsg *
         a->out->absent = true;
         answer_step(a, "the best evidence covers %.0f %% of the question: too little",
                     100 * a->out->confidence);
-        return say_absent(a, &sq, &found, err);
+        return say_absent(a, &sq, err);
     }
     rc = add_items(a, &found, err);
     if (rc == 0)

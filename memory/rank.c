@@ -21,17 +21,16 @@
 
 const struct rank_weights rank_weights_default = {
     .k1 = 0.8,
-    .b = 0.3,
+    .b = 0.35,
     .near = 0.2,
     .coverage = 1.0,
     .next = 0.5,
     .next2 = 0.3,
     .author = 0.3,
     .session = 0.6,
-    .question = 0.2,
-    .when = 0.1,
+    .question = 0.25,
     .date = 0.4,
-    .latent = 0.0,
+    .latent = 0, /* hashed latents of whole moments add nothing to words: measured */
 };
 
 void rank_query_init(struct rank_query *q, const struct words_query *words,
@@ -163,7 +162,7 @@ static bool is_question(struct slice text)
 }
 
 /* What a record is apart from its score. */
-enum trait { TRAIT_QUESTION = 1, TRAIT_AUTHOR = 2, TRAIT_TIME = 4 };
+enum trait { TRAIT_QUESTION = 1, TRAIT_AUTHOR = 2 };
 
 struct scored {
     struct rank_record *records;
@@ -174,16 +173,6 @@ struct scored {
     double average; /* bytes of a record */
     double best;    /* own */
 };
-
-static bool names_time(struct slice text)
-{
-    static const char *const words[] = {"yesterday", "last ", "ago",   "next ", "today",
-                                        "week",      "month", "since", "20",    "morning"};
-    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-        if (memmem(text.data, text.size, words[i], strlen(words[i])))
-            return true;
-    return false;
-}
 
 struct author {
     uint64_t hash; /* the one author the question names; 0: none yet */
@@ -244,8 +233,7 @@ static void score_own(const struct rank_query *q, const struct rank_moment *mome
             s->heads[k] = head;
             author.several |= head && author.hash && author.hash != head;
             author.hash = head ? head : author.hash;
-            s->traits[k] = (is_question(text) ? TRAIT_QUESTION : 0) |
-                           (q->asks_when && names_time(text) ? TRAIT_TIME : 0);
+            s->traits[k] = is_question(text) ? TRAIT_QUESTION : 0;
             if (out->terms)
                 out->own = (float)(bm25(&reading, w, (double)text.size / s->average) *
                                    (1 + w->coverage * rank_coverage(q, out->terms)));
@@ -371,8 +359,6 @@ int rank_records(const struct rank_query *q, const struct rank_moment *moments,
         double factor = 1;
         if (s.traits[k] & TRAIT_QUESTION)
             factor *= 1 - weights->question;
-        if (s.traits[k] & TRAIT_TIME)
-            factor *= 1 + weights->when;
         if (q->dated && time >= q->since && time < q->until)
             factor *= 1 + weights->date;
         out->total = (float)((out->total + weights->latent * s.best * moments[out->moment].latent *

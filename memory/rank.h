@@ -9,7 +9,7 @@
  * head ("Caroline: …") is the one author the question names session  the own score of the whole
  * contiguous span it lies in question a record that itself ends in a question answers less often
  *   date     a record of the time that the question speaks of
- *   latent   the similarity of its moment's latent to the question's
+ *   latent   the similarity of its moment's latent to the question's; also a way to be found at all
  */
 #ifndef VARVE_MEMORY_RANK_H
 #define VARVE_MEMORY_RANK_H
@@ -20,7 +20,7 @@
 
 struct rank_weights {
     double k1, b; /* BM25's */
-    double near, coverage, next, next2, author, session, question, when, date, latent;
+    double near, coverage, next, next2, author, session, question, date, latent;
 };
 
 extern const struct rank_weights rank_weights_default;
@@ -31,7 +31,6 @@ struct rank_query {
     double idf_sum;
     bool dated; /* the question speaks of since <= time < until */
     int64_t since, until;
-    bool asks_when;
     uint8_t slots[256]; /* from a hash's low byte to 1 + a word's index; linear probing */
 };
 

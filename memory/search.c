@@ -10,7 +10,6 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/clock.h"
 #include "memory/candidates.h"
@@ -59,7 +58,6 @@ static int prepare_question(struct work *w, struct errmsg *err)
         return reader_nomem(err);
     struct rank_query *rank = &w->out->rank;
     rank_query_init(rank, &words, r->df);
-    rank->asks_when = text.size >= 5 && strncasecmp(text.data, "when ", 5) == 0;
     /* "in May" is the May that memory knows, so time phrases are read as of its newest record. */
     sqlite3_stmt *stmt = NULL;
     int64_t newest = clock_now(r->clock);
@@ -271,7 +269,7 @@ int search_run(struct reader *r, const struct search_query *q, struct search_res
     int rc = prepare_question(&w, err);
     if (rc)
         return rc;
-    struct candidate_query cq = {&ret->rank, q->latent, q->filter, 0.5};
+    struct candidate_query cq = {&ret->rank, q->latent, q->filter, r->weights->latent};
     rc = candidates_find(r, &cq, &candidates, &ret->candidates, &ret->bounded, err);
     if (rc == 0)
         rc = read_candidates(&w, candidates, ret->candidates, err);
