@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/show_lists.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/table.h"
+
+#define COLUMNS(a) ((int)(sizeof(a) / sizeof(*(a))))
+
+static const char *text_of(const struct json *object, const char *key)
+{
+    const char *s = json_string(json_get(object, key));
+    return s ? s : "";
+}
+
+static double number_of(const struct json *object, const char *key)
+{
+    return json_double(json_get(object, key), 0);
+}
+
+const char *lists_where(const struct json *item)
+{
+    static const char *const strata[] = {"moment", "episode", "hour", "day", "week", "month"};
+    const char *stream = json_string(json_get(item, "stream"));
+    int64_t stratum = 0;
+    if (stream)
+        return stream;
+    json_int64(json_get(item, "stratum"), &stratum);
+    return stratum >= 0 && stratum < COLUMNS(strata) ? strata[stratum] : "span";
+}
+
+static void print(struct show *s, struct table *t)
+{
+    table_print(t, s->out, s->width, s->color);
+}
+
+static void put_nothing(struct show *s, const struct json *items)
+{
+    if (!json_first(items))
+        buf_puts(s->out, "nothing found\n");
+}
+
+/* ---- items ----------------------------------------------------------------------------------- */
+
+static void items_table(struct show *s, const struct json *items, bool scores)
+{
+    static const struct table_column with[] = {{NULL, true, "1"},
+                                               {NULL, false, "2"},
+                                               {NULL, false, "36"},
+                                               {NULL, true, NULL},
+                                               {NULL, false, NULL}};
+    static const struct table_column without[] = {
+        {NULL, true, "1"}, {NULL, false, "2"}, {NULL, false, "36"}, {NULL, false, NULL}};
+    struct table t;
+    table_init(&t, scores ? with : without, scores ? COLUMNS(with) : COLUMNS(without));
+    for (const struct json *i = json_first(items); i; i = json_next(i)) {
+        char when[SHOW_TIME_SIZE], score[16];
+        snprintf(score, sizeof(score), "%.2f", number_of(i, "score"));
+        const char *cells[5] = {text_of(i, "id"), show_time(s, json_get(i, "start"), when),
+                                lists_where(i), scores ? score : text_of(i, "title"),
+                                text_of(i, "title")};
+        table_row(&t, cells);
+    }
+    print(s, &t);
+}
+
+void lists_items(struct show *s, const struct json *result, bool scores)
+{
+    const struct json *items = json_get(result, "items");
+    items_table(s, items, scores);
+    put_nothing(s, items);
+}
+
+void show_item_line(struct show *s, const struct json *item)
+{
+    char when[SHOW_TIME_SIZE];
+    struct buf line = {0};
+    buf_printf(&line, "%s  %s  %s  %.2f  %s", text_of(item, "id"),
+               show_time(s, json_get(item, "start"), when), lists_where(item),
+               number_of(item, "score"), text_of(item, "title"));
+    text_line(s->out, line.data ? line.data : "", s->width);
+    buf_putc(s->out, '\n');
+    buf_deinit(&line);
+}
+
+void lists_answer(struct show *s, const struct json *result)
+{
+    const char *text = text_of(result, "text");
+    bool absent = json_bool(json_get(result, "absent"), false);
+    if (absent && !*text)
+        text = "Nothing of it is in memory.";
+    text_block(s->out, text, 0);
+    bool apart = true; /* a blank line around what has a gist */
+    for (const struct json *i = json_first(json_get(result, "items")); i; i = json_next(i)) {
+        char when[SHOW_TIME_SIZE];
+        struct buf line = {0};
+        bool gist = *text_of(i, "gist") != '\0';
+        if (apart || gist)
+            buf_putc(s->out, '\n');
+        apart = gist;
+        buf_printf(&line, "%s  %s  %s  %.0f %%  %s", text_of(i, "id"),
+                   show_time(s, json_get(i, "start"), when), lists_where(i),
+                   100 * number_of(i, "share"), text_of(i, "title"));
+        buf_puts(s->out, s->color ? "\033[1m" : "");
+        text_line(s->out, line.data ? line.data : "", s->width);
+        buf_puts(s->out, s->color ? "\033[0m\n" : "\n");
+        text_block(s->out, text_of(i, "gist"), 4);
+        buf_deinit(&line);
+    }
+    if (!absent)
+        buf_printf(s->out, "\nconfidence %.2f\n", number_of(result, "confidence"));
+}
+
+void lists_history(struct show *s, const struct json *result)
+{
+    const struct json *e = json_get(result, "entity") ? json_get(result, "entity") : result;
+    char first[SHOW_TIME_SIZE], last[SHOW_TIME_SIZE], count[SHOW_NUMBER_SIZE];
+    buf_printf(s->out, "%s ", text_of(e, "kind"));
+    text_line(s->out, text_of(e, "name"), 0);
+    buf_printf(s->out, ": %s times, %s to %s\n", show_count(number_of(e, "count"), count),
+               show_time(s, json_get(e, "first"), first), show_time(s, json_get(e, "last"), last));
+    items_table(s, json_get(result, "items"), false);
+}
+
+/* ---- the others ------------------------------------------------------------------------------ */
+
+void lists_surprise(struct show *s, const struct json *result)
+{
+    static const struct table_column columns[] = {{NULL, true, "1"},
+                                                  {NULL, false, "2"},
+                                                  {NULL, false, "36"},
+                                                  {NULL, true, "33"},
+                                                  {NULL, false, NULL}};
+    struct table t;
+    table_init(&t, columns, COLUMNS(columns));
+    const struct json *items = json_get(result, "items");
+    for (const struct json *i = json_first(items); i; i = json_next(i)) {
+        char when[SHOW_TIME_SIZE], bits[32];
+        snprintf(bits, sizeof(bits), "%.1f bits", number_of(i, "bits"));
+        const char *cells[] = {text_of(i, "id"), show_time(s, json_get(i, "start"), when),
+                               text_of(i, "stream"), bits, text_of(i, "why")};
+        table_row(&t, cells);
+    }
+    print(s, &t);
+    put_nothing(s, items);
+}
+
+void lists_forecast(struct show *s, const struct json *result)
+{
+    static const struct table_column columns[] = {{"channel", false, "36"},
+                                                  {"time", false, "2"},
+                                                  {"value", true, "1"},
+                                                  {"from", true, NULL},
+                                                  {"to", true, NULL}};
+    struct table t;
+    table_init(&t, columns, COLUMNS(columns));
+    for (const struct json *i = json_first(json_get(result, "items")); i; i = json_next(i)) {
+        char when[SHOW_TIME_SIZE], value[3][32];
+        snprintf(value[0], sizeof(value[0]), "%.6g", number_of(i, "value"));
+        snprintf(value[1], sizeof(value[1]), "%.6g", number_of(i, "low"));
+        snprintf(value[2], sizeof(value[2]), "%.6g", number_of(i, "high"));
+        const char *cells[] = {text_of(i, "channel"), show_time(s, json_get(i, "time"), when),
+                               value[0], value[1], value[2]};
+        table_row(&t, cells);
+    }
+    buf_puts(s->out, "generated, not remembered: ");
+    text_line(s->out, text_of(result, "method"), 0);
+    buf_putc(s->out, '\n');
+    print(s, &t);
+}
+
+void lists_entities(struct show *s, const struct json *result)
+{
+    static const struct table_column columns[] = {{"kind", false, "36"},
+                                                  {"times", true, NULL},
+                                                  {"first", false, "2"},
+                                                  {"last", false, "2"},
+                                                  {"name", false, "1"}};
+    const struct json *items = json_get(result, "items");
+    struct table t;
+    table_init(&t, columns, COLUMNS(columns));
+    for (const struct json *i = json_first(items); i; i = json_next(i)) {
+        char first[SHOW_TIME_SIZE], last[SHOW_TIME_SIZE], count[SHOW_NUMBER_SIZE];
+        const char *cells[] = {text_of(i, "kind"), show_count(number_of(i, "count"), count),
+                               show_time(s, json_get(i, "first"), first),
+                               show_time(s, json_get(i, "last"), last), text_of(i, "name")};
+        table_row(&t, cells);
+    }
+    if (json_first(items))
+        print(s, &t);
+    put_nothing(s, items);
+}
+
+void lists_streams(struct show *s, const struct json *result)
+{
+    static const struct table_column columns[] = {
+        {"stream", false, "36"}, {"kind", false, NULL},
+        {"records", true, NULL}, {"size", true, NULL},
+        {"first", false, "2"},   {"last", false, "2"},
+        {"state", false, NULL},  {"why; how to switch it off", false, NULL}};
+    struct table t;
+    table_init(&t, columns, COLUMNS(columns));
+    for (const struct json *i = json_first(json_get(result, "items")); i; i = json_next(i)) {
+        char first[SHOW_TIME_SIZE], last[SHOW_TIME_SIZE];
+        char count[SHOW_NUMBER_SIZE], size[SHOW_NUMBER_SIZE], why[512];
+        snprintf(why, sizeof(why), "%s: %s%s%s", text_of(i, "source"), text_of(i, "why"),
+                 *text_of(i, "switch") ? "; " : "", text_of(i, "switch"));
+        const char *cells[] = {text_of(i, "stream"),
+                               text_of(i, "kind"),
+                               show_count(number_of(i, "records"), count),
+                               show_bytes(number_of(i, "bytes"), size),
+                               show_time(s, json_get(i, "first"), first),
+                               show_time(s, json_get(i, "last"), last),
+                               text_of(i, "state"),
+                               why};
+        table_row(&t, cells);
+    }
+    print(s, &t);
+}
