@@ -187,42 +187,6 @@ int sqlite_check_ours(sqlite3 *db, const char *path, int *ret_version, struct er
     return 0;
 }
 
-int sqlite_open_readonly(const char *path, int cache_kib, sqlite3 **ret, struct errmsg *err)
-{
-    sqlite3 *db = NULL;
-    int version, r = sqlite_setup();
-    if (r)
-        return err_set(err, r, "%s: %s", path, err_text(r));
-    int rc = sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL);
-    if (rc != SQLITE_OK) {
-        r = sql_error(db, rc, err, path);
-        sqlite3_close(db);
-        return r;
-    }
-    sqlite3_extended_result_codes(db, 1);
-    sqlite3_busy_timeout(db, 5000);
-    char pragmas[160];
-    snprintf(pragmas, sizeof(pragmas),
-             "PRAGMA query_only=1; PRAGMA mmap_size=0; PRAGMA temp_store=MEMORY;"
-             "PRAGMA cache_size=-%d;",
-             cache_kib > 0 ? cache_kib : 4096);
-    r = sql_exec(db, pragmas, err);
-    if (r == 0)
-        r = sqlite_check_ours(db, path, &version, err);
-    else
-        err_wrap(err, r, "%s", path);
-    if (r == 0 && version != SCHEMA_VERSION)
-        r = err_set(err, ERR_UNSUPPORTED,
-                    "%s: schema version %d; start varved on it once to bring it to %d", path,
-                    version, SCHEMA_VERSION);
-    if (r) {
-        sqlite3_close(db);
-        return r;
-    }
-    *ret = db;
-    return 0;
-}
-
 int sql_exec(sqlite3 *db, const char *sql, struct errmsg *err)
 {
     return sql_error(db, sqlite3_exec(db, sql, NULL, NULL, NULL), err, NULL);

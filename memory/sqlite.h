@@ -31,7 +31,9 @@ int sql_error(sqlite3 *db, int rc, struct errmsg *err, const char *what);
 
 /*
  * A connection that can neither write nor checkpoint, for one thread at a time: query_only, no mmap,
- * busy timeout. Checks that the file is ours and of a version we read: ERR_NOTFOUND, ERR_CORRUPT,
+ * busy timeout. Where it may not share memory with the daemon, as in a folder that cannot be written
+ * to, it reads the file and what a killed daemon left in the log alone; ERR_BUSY when a daemon is
+ * writing there. Checks that the file is ours and of a version we read: ERR_NOTFOUND, ERR_CORRUPT,
  * ERR_UNSUPPORTED (a newer file, or one that the daemon must migrate first). cache_kib 0: 4096.
  */
 int sqlite_open_readonly(const char *path, int cache_kib, sqlite3 **ret, struct errmsg *err);

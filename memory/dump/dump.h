@@ -14,7 +14,15 @@
 #include "base/buf.h"
 #include "base/error.h"
 
-enum dump_action { DUMP_SPANS, DUMP_RECORDS, DUMP_STATS, DUMP_USAGE, DUMP_VERSION };
+enum dump_action {
+    DUMP_SPANS,
+    DUMP_RECORDS,
+    DUMP_STATS,
+    DUMP_VERIFY,
+    DUMP_BACKUP,
+    DUMP_USAGE,
+    DUMP_VERSION
+};
 enum dump_format { DUMP_TEXT, DUMP_NDJSON, DUMP_HTML };
 
 #define DUMP_EXCERPTS_DEFAULT 400
@@ -27,6 +35,7 @@ struct dump_options {
     int64_t since, until; /* TIME_UNKNOWN: open; since inclusive, until exclusive */
     int stratum;          /* -1: all */
     const char *stream;   /* NULL: all; borrowed from argv */
+    const char *backup;   /* where --backup writes */
     uint32_t excerpts;    /* html: at most so many moments carry an excerpt of their evidence */
 };
 

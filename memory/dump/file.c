@@ -11,7 +11,6 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "memory/dump/open.h"
 #include "memory/evidence.h"
 #include "memory/sqlite.h"
 
@@ -468,7 +467,7 @@ int file_open(const struct dump_options *o, struct dump_file **ret, struct errms
         return no_memory(err);
     f->path = o->path;
     arena_init(&f->arena, 64u << 10);
-    int r = open_readonly(o->path, &f->db, err);
+    int r = sqlite_open_readonly(o->path, 0, &f->db, err);
     if (r == 0 && ((r = read_streams(f, err)) != 0 || (r = prepare_all(f, err)) != 0))
         err_wrap(err, r, "%s", o->path);
     if (r == 0)

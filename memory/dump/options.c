@@ -16,7 +16,7 @@ const char dump_usage[] =
     "usage: varve-dump [DB] [--format text|ndjson|html] [--since T] [--until T]\n"
     "                  [--stratum moment|episode|hour|day] [--stream NAME] [--excerpts N]\n"
     "       varve-dump [DB] --records [--stream NAME] [--since T] [--until T]\n"
-    "       varve-dump [DB] --stats\n"
+    "       varve-dump [DB] --stats | --verify | --backup OUT\n"
     "\n"
     "Shows what a varve memory holds. DB is a memory.db or the folder it lies in; without it the\n"
     "user's own memory, else the system's. Reads only, with the daemon running or not.\n"
@@ -30,6 +30,9 @@ const char dump_usage[] =
     "  --excerpts N   html: how many moments carry an excerpt of their evidence (default 400)\n"
     "  --records      every stored record as one line of JSON: stream, seq, time, ref, payload\n"
     "  --stats        rows and bytes of each table, stratum and stream; ratios; free pages\n"
+    "  --verify       checks every invariant of the file; exit status 1 names the first broken "
+    "one\n"
+    "  --backup OUT   writes a consistent copy, also while the daemon writes\n"
     "  --help, --version\n";
 
 enum {
@@ -41,6 +44,8 @@ enum {
     OPT_EXCERPTS,
     OPT_RECORDS,
     OPT_STATS,
+    OPT_VERIFY,
+    OPT_BACKUP,
     OPT_HELP,
     OPT_VERSION
 };
@@ -54,6 +59,8 @@ static const struct option long_options[] = {
     {"excerpts", required_argument, NULL, OPT_EXCERPTS},
     {"records", no_argument, NULL, OPT_RECORDS},
     {"stats", no_argument, NULL, OPT_STATS},
+    {"verify", no_argument, NULL, OPT_VERIFY},
+    {"backup", required_argument, NULL, OPT_BACKUP},
     {"help", no_argument, NULL, OPT_HELP},
     {"version", no_argument, NULL, OPT_VERSION},
     {NULL, 0, NULL, 0},
@@ -100,7 +107,8 @@ static int parse_count(const char *s, uint32_t *ret, struct errmsg *err)
 static int take_action(struct dump_options *o, enum dump_action action, struct errmsg *err)
 {
     if (o->action != DUMP_SPANS && o->action != action)
-        return err_set(err, ERR_INVALID, "only one of --records, --stats at a time");
+        return err_set(err, ERR_INVALID,
+                       "only one of --records, --stats, --verify, --backup at a time");
     o->action = action;
     return 0;
 }
@@ -129,6 +137,11 @@ static int take(struct dump_options *o, int option, const char *value, int64_t n
         return take_action(o, DUMP_RECORDS, err);
     case OPT_STATS:
         return take_action(o, DUMP_STATS, err);
+    case OPT_VERIFY:
+        return take_action(o, DUMP_VERIFY, err);
+    case OPT_BACKUP:
+        o->backup = value;
+        return take_action(o, DUMP_BACKUP, err);
     default:
         return err_set(err, ERR_INTERNAL, "option %d", option);
     }
@@ -176,8 +189,9 @@ static int check(const struct dump_options *o, struct errmsg *err)
     if (o->action != DUMP_SPANS && o->stratum >= 0)
         return err_set(err, ERR_INVALID, "--stratum goes with --format only");
     bool filtered = o->since != TIME_UNKNOWN || o->until != TIME_UNKNOWN || o->stream;
-    if (filtered && o->action == DUMP_STATS)
-        return err_set(err, ERR_INVALID, "--since, --until and --stream do not go with --stats");
+    if (filtered && o->action != DUMP_SPANS && o->action != DUMP_RECORDS)
+        return err_set(err, ERR_INVALID,
+                       "--since, --until and --stream do not go with --stats, --verify, --backup");
     if (o->format == DUMP_HTML && o->stratum >= 0)
         return err_set(err, ERR_INVALID, "--format html holds all strata; leave out --stratum");
     return 0;

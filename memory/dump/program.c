@@ -3,7 +3,9 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "memory/backup.h"
 #include "memory/dump/file.h"
+#include "memory/verify.h"
 
 static int show(const struct dump_options *o, struct dump_out *out, struct errmsg *err)
 {
@@ -30,6 +32,39 @@ static int show(const struct dump_options *o, struct dump_out *out, struct errms
     return r ? r : dump_out_flush(out, true, err);
 }
 
+static int verify(const struct dump_options *o, struct dump_out *out, struct errmsg *err)
+{
+    struct verify_counts found;
+    int r = verify_file(o->path, &found, err);
+    if (r)
+        return r;
+    dump_out_text(out, o->path, 0);
+    buf_printf(&out->buf,
+               ": sound: %llu moments with %llu records, %llu spans above them, %llu"
+               " records in the journal\n",
+               (unsigned long long)found.moments, (unsigned long long)found.records,
+               (unsigned long long)found.above, (unsigned long long)found.journaled);
+    return 0;
+}
+
+static int act(const struct dump_options *o, struct dump_out *out, struct errmsg *err)
+{
+    switch (o->action) {
+    case DUMP_USAGE:
+        buf_puts(&out->buf, dump_usage);
+        return 0;
+    case DUMP_VERSION:
+        buf_puts(&out->buf, "varve-dump " VARVE_VERSION "\n");
+        return 0;
+    case DUMP_VERIFY:
+        return verify(o, out, err);
+    case DUMP_BACKUP:
+        return backup_file(o->path, o->backup, err);
+    default:
+        return show(o, out, err);
+    }
+}
+
 int dump_run(int argc, char **argv, int output, FILE *errors)
 {
     struct dump_options o;
@@ -43,12 +78,7 @@ int dump_run(int argc, char **argv, int output, FILE *errors)
     }
     struct dump_out out;
     dump_out_init(&out, output);
-    if (o.action == DUMP_USAGE)
-        buf_puts(&out.buf, dump_usage);
-    else if (o.action == DUMP_VERSION)
-        buf_puts(&out.buf, "varve-dump " VARVE_VERSION "\n");
-    else
-        r = show(&o, &out, &err);
+    r = act(&o, &out, &err);
     if (r == 0)
         r = dump_out_flush(&out, true, &err);
     dump_out_deinit(&out);

@@ -66,13 +66,6 @@ class Timeline(unittest.TestCase):
         for delta in self.data["start"]:
             at += delta
             starts.append(at)
-        first = 0
-        for stratum in self.data["strata"]:
-            at = 0
-            for i in range(first, first + stratum["count"]):
-                at += self.data["start"][i]
-                starts[i] = at
-            first += stratum["count"]
         ends = [s + length for s, length in zip(starts, self.data["length"])]
         span = max(ends) - min(starts)
         t0, t1 = min(starts) - span * .02, max(ends) + span * .02

@@ -92,23 +92,39 @@ static int put_host(struct maker *m, uint32_t n, struct errmsg *err)
     return put(m, m->host, "host", &of, err);
 }
 
+/* Line i of journal moment n; odd moments have one of a kind of its own. */
+static bool is_odd(uint32_t n)
+{
+    return n % 40 == 23;
+}
+
+struct line {
+    char text[96], ref[24];
+};
+
+static struct record journal_record(uint32_t n, uint32_t i, uint64_t seq, struct line *line)
+{
+    int64_t time = SAMPLE_START + n * APART + 20 * US_PER_SECOND + i * US_PER_SECOND;
+    if (is_odd(n) && i == 5)
+        snprintf(line->text, sizeof(line->text), "kernel: " SAMPLE_ODD_TITLE);
+    else
+        snprintf(line->text, sizeof(line->text), "cron[%u]: job %u done in %u ms", 811 + n % 7, i,
+                 10 + (n * 7 + i) % 90);
+    snprintf(line->ref, sizeof(line->ref), "j%llu", (unsigned long long)seq);
+    return (struct record){.seq = seq,
+                           .time = time,
+                           .arrival = time,
+                           .ref = {line->ref, strlen(line->ref)},
+                           .text = {line->text, strlen(line->text)}};
+}
+
 static int put_journal(struct maker *m, uint32_t n, struct errmsg *err)
 {
     struct record records[JOURNAL_RECORDS];
-    char lines[JOURNAL_RECORDS][96], refs[JOURNAL_RECORDS][24];
-    bool odd = n % 40 == 23;
-    for (uint32_t i = 0; i < JOURNAL_RECORDS; i++) {
-        int64_t time = SAMPLE_START + n * APART + 20 * US_PER_SECOND + i * US_PER_SECOND;
-        snprintf(lines[i], sizeof(lines[i]),
-                 odd && i == 5 ? "kernel: " SAMPLE_ODD_TITLE : "cron[%u]: job %u done in %u ms",
-                 811 + n % 7, i, 10 + (n * 7 + i) % 90);
-        snprintf(refs[i], sizeof(refs[i]), "j%llu", (unsigned long long)m->journal_seq);
-        records[i] = (struct record){.seq = m->journal_seq++,
-                                     .time = time,
-                                     .arrival = time,
-                                     .ref = {refs[i], strlen(refs[i])},
-                                     .text = {lines[i], strlen(lines[i])}};
-    }
+    struct line lines[JOURNAL_RECORDS];
+    bool odd = is_odd(n);
+    for (uint32_t i = 0; i < JOURNAL_RECORDS; i++)
+        records[i] = journal_record(n, i, m->journal_seq++, &lines[i]);
     struct unusual u = {.start = records[5].time,
                         .end = records[5].time,
                         .first = 5,
@@ -166,21 +182,25 @@ static int put_note(struct maker *m, uint32_t n, struct errmsg *err)
 
 /* A batch as a crash leaves it: its first record lies in the last moment already, the others do
  * not. */
-static int put_pending(struct maker *m, int64_t time, struct errmsg *err)
+static int put_pending(struct maker *m, uint32_t moments, struct errmsg *err)
 {
-    struct record records[1 + SAMPLE_WAITING] = {{0}};
+    struct record records[1 + SAMPLE_WAITING];
+    struct line line;
     struct buf block = {0};
+    uint32_t count = 0;
     int64_t id;
-    for (uint32_t i = 0; i < 1 + SAMPLE_WAITING; i++)
-        records[i] = (struct record){.seq = m->journal_seq - 1 + i,
-                                     .time = time + i * US_PER_SECOND,
-                                     .arrival = time,
-                                     .text = {"waits", 5}};
-    int r = evidence_encode(records, 1 + SAMPLE_WAITING, 1, &block);
+    if (moments)
+        records[count++] =
+            journal_record(moments - 1, JOURNAL_RECORDS - 1, m->journal_seq - 1, &line);
+    for (uint32_t i = 0; i < SAMPLE_WAITING; i++) {
+        int64_t time = SAMPLE_START + moments * APART + i * US_PER_SECOND;
+        records[count++] = (struct record){
+            .seq = m->journal_seq++, .time = time, .arrival = time, .text = {"waits", 5}};
+    }
+    int r = evidence_encode(records, count, 1, &block);
     if (r == 0)
-        r = store_pending_put(m->store, m->journal, records[0].seq, records[SAMPLE_WAITING].seq,
-                              1 + SAMPLE_WAITING, (struct slice){block.data, block.size}, &id, err);
-    m->journal_seq += SAMPLE_WAITING;
+        r = store_pending_put(m->store, m->journal, records[0].seq, records[count - 1].seq, count,
+                              (struct slice){block.data, block.size}, &id, err);
     buf_deinit(&block);
     return r;
 }
@@ -242,7 +262,7 @@ static int fill(struct maker *m, uint32_t moments, struct errmsg *err)
             r = store_begin(m->store, err);
     }
     if (r == 0)
-        r = put_pending(m, SAMPLE_START + moments * APART, err);
+        r = put_pending(m, moments, err);
     if (r == 0)
         r = put_counters(m, moments, err);
     if (r == 0)

@@ -78,6 +78,16 @@ static void run(int argc, const char **argv)
         ck_assert_msg(status == 0, "%s", errors);                                                  \
     } while (0)
 
+static void change(const char *sql)
+{
+    sqlite3 *db;
+    store_close(store);
+    store = NULL;
+    ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
+    ck_assert_msg(sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK, "%s", sqlite3_errmsg(db));
+    sqlite3_close(db);
+}
+
 static int count(const char *what)
 {
     int n = 0;
@@ -89,9 +99,12 @@ static int count(const char *what)
 START_TEST(test_text_shows_every_moment)
 {
     RUN_OK(path);
-    ck_assert_int_eq(count("cpu, memory and load1 as usual"), MOMENTS - 1);
-    ck_assert_int_eq(count("cron: jobs done, 8 lines"), MOMENTS - 1);
-    ck_assert_ptr_nonnull(strstr(output, SAMPLE_ODD_TITLE "  [first line of its kind]"));
+    ck_assert_int_eq(count("▁  cpu, memory and load1 as usual"), MOMENTS - 1);
+    ck_assert_int_eq(count("▁  cron: jobs done, 8 lines"), MOMENTS - 1);
+    ck_assert_int_eq(count(SAMPLE_ODD_TITLE "  [first line of its kind]"), 1);
+    ck_assert_int_ge(count("  day  "), 1);
+    ck_assert_int_ge(count("  hour  "), 5);
+    ck_assert_int_ge(count("  episode  "), 1);
     ck_assert_ptr_nonnull(strstr(output, "3 streams, "));
     /* Nothing that a terminal would take for a command. */
     ck_assert_ptr_null(strchr(output, '\033'));
@@ -176,6 +189,25 @@ START_TEST(test_stats)
 }
 END_TEST
 
+START_TEST(test_verify_and_backup)
+{
+    char copy[96];
+    snprintf(copy, sizeof(copy), "%s/copy.db", folder);
+    RUN_OK(path, "--verify");
+    ck_assert_ptr_nonnull(strstr(output, ": sound: "));
+    RUN_OK(path, "--backup", copy);
+    RUN_OK(copy, "--records");
+    ck_assert_int_eq(count("\n"), (int)sample_db_records(MOMENTS));
+    RUN(path, "--backup", copy);
+    ck_assert_int_eq(status, 1);
+    ck_assert_ptr_nonnull(strstr(errors, copy));
+    change("UPDATE moment SET hash = zeroblob(16) WHERE id = 2");
+    RUN(path, "--verify");
+    ck_assert_int_eq(status, 1);
+    ck_assert_ptr_nonnull(strstr(errors, "moment 2"));
+}
+END_TEST
+
 START_TEST(test_wrong_usage)
 {
     static const char *const wrong[][3] = {
@@ -203,16 +235,6 @@ START_TEST(test_unknown_stream)
     ck_assert_ptr_nonnull(strstr(errors, "nowhere"));
 }
 END_TEST
-
-static void change(const char *sql)
-{
-    sqlite3 *db;
-    store_close(store);
-    store = NULL;
-    ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
-    ck_assert_msg(sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK, "%s", sqlite3_errmsg(db));
-    sqlite3_close(db);
-}
 
 START_TEST(test_refuses_what_is_not_its_file)
 {
@@ -337,6 +359,7 @@ int main(void)
     tcase_add_test(file, test_html_holds_markup_only_as_data);
     tcase_add_test(file, test_html_without_excerpts);
     tcase_add_test(file, test_stats);
+    tcase_add_test(file, test_verify_and_backup);
     tcase_add_test(file, test_wrong_usage);
     tcase_add_test(file, test_unknown_stream);
     tcase_add_test(file, test_refuses_what_is_not_its_file);

@@ -6,8 +6,14 @@
  */
 const RAMP_SIZE = 96;
 const RAMP_STOPS = {
-  light: [[0.9, 0.022, 85], [0.84, 0.085, 82], [0.73, 0.14, 62], [0.58, 0.175, 36], [0.45, 0.165, 18], [0.31, 0.12, 2]],
-  dark: [[0.31, 0.02, 75], [0.41, 0.065, 45], [0.53, 0.13, 36], [0.67, 0.16, 50], [0.82, 0.15, 80], [0.95, 0.09, 100]],
+  light: [
+    [0.9, 0.022, 85], [0.84, 0.085, 82], [0.73, 0.14, 62],
+    [0.58, 0.175, 36], [0.45, 0.165, 18], [0.31, 0.12, 2],
+  ],
+  dark: [
+    [0.31, 0.02, 75], [0.41, 0.065, 45], [0.53, 0.13, 36],
+    [0.67, 0.16, 50], [0.82, 0.15, 80], [0.95, 0.09, 100],
+  ],
 };
 
 function oklchToRgb([l, c, h]) {
@@ -33,7 +39,7 @@ function makeRamp(stops) {
   for (let i = 0; i < RAMP_SIZE; i++) {
     const at = (i / (RAMP_SIZE - 1)) * (stops.length - 1);
     const k = Math.min(stops.length - 2, Math.floor(at));
-    const mix = stops[k].map((v, j) => v + (stops[k + 1][j] + (j === 2 && Math.abs(stops[k + 1][2] - stops[k][2]) > 180 ? 360 : 0) - v) * (at - k));
+    const mix = stops[k].map((v, j) => v + (stops[k + 1][j] - v) * (at - k));
     colors.push(`rgb(${oklchToRgb(mix).join(' ')})`);
     onTop.push(mix[0] > 0.62 ? '#1d1812' : '#fffaf0');
   }
@@ -41,13 +47,15 @@ function makeRamp(stops) {
 }
 
 /*
- * The colour of a span is that of its most surprising record, less log2 of its records: of a thousand
- * records one is always a one-in-a-thousand. So a quiet day is as pale as a quiet moment. What lies
- * beyond HEAT_FULL bits looks the same.
+ * The colour of a span is that of its most surprising record, less log2 of its records: of a
+ * thousand records one is always a one-in-a-thousand. So a quiet day is as pale as a quiet moment.
+ * What lies beyond HEAT_FULL bits looks the same.
  */
 const HEAT_FULL = 16;
-const rampIndex = (bits) => Math.max(0, Math.min(RAMP_SIZE - 1, Math.round((bits / HEAT_FULL) * (RAMP_SIZE - 1))));
-const heat = Uint8Array.from(mem.bits, (bits, n) => rampIndex(bits - Math.log2(Math.max(1, mem.records[n]))));
+const heat = Uint8Array.from(mem.bits, (bits, n) => {
+  const beyond = (bits - Math.log2(Math.max(1, mem.records[n]))) / HEAT_FULL;
+  return Math.round(Math.max(0, Math.min(1, beyond)) * (RAMP_SIZE - 1));
+});
 
 const theme = { dark: false, ramp: null, css: {} };
 
@@ -55,7 +63,8 @@ function readTheme() {
   theme.dark = matchMedia('(prefers-color-scheme: dark)').matches;
   theme.ramp = makeRamp(theme.dark ? RAMP_STOPS.dark : RAMP_STOPS.light);
   const style = getComputedStyle(document.documentElement);
-  for (const name of ['ground', 'surface', 'ink', 'soft', 'faint', 'line', 'hair', 'accent', 'mark', 'sans']) {
+  const names = ['surface', 'ink', 'soft', 'faint', 'line', 'hair', 'accent', 'mark', 'sans'];
+  for (const name of names) {
     theme.css[name] = style.getPropertyValue(`--${name}`).trim();
   }
 }
@@ -68,6 +77,8 @@ function oddsText(bits) {
   if (bits > 40) return 'beyond 1 in a trillion';
   const odds = 2 ** bits;
   const units = [[1e12, ' trillion'], [1e9, ' billion'], [1e6, ' million'], [1e3, ',000']];
-  for (const [size, word] of units) if (odds >= size) return `1 in ${Math.round(odds / size)}${word}`;
+  for (const [size, word] of units) {
+    if (odds >= size) return `1 in ${Math.round(odds / size)}${word}`;
+  }
   return `1 in ${Math.round(odds)}`;
 }

@@ -135,7 +135,7 @@ const lanes = (() => {
   return list;
 })();
 
-/* Few lanes share out the room there is, up to half as much again; many keep their height and scroll. */
+/* Few lanes share out the room there is, up to half as much again; many keep theirs and scroll. */
 function placeLanes(room) {
   const needed = lanes.reduce((sum, lane) => sum + lane.least, 16);
   const stretch = Math.max(1, Math.min(1.5, room / needed));
@@ -159,4 +159,5 @@ const unusualMoments = (() => {
   for (let n = s.first; n < s.end; n++) if (mem.score[n] >= 0.5) list.push(n);
   return list;
 })();
-const byUnusual = (a, b) => mem.score[b] - mem.score[a] || mem.bits[b] - mem.bits[a] || mem.start[a] - mem.start[b];
+const byUnusual = (a, b) => mem.score[b] - mem.score[a] || mem.bits[b] - mem.bits[a]
+  || mem.start[a] - mem.start[b];

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The main canvas: axis, nights, bands of the higher strata, one lane a stream. Only what is in view is
- * walked; what is narrower than a pixel is merged into its column, the most surprising one showing.
+ * The main canvas: axis, nights, bands of the higher strata, one lane a stream. Only what is in view
+ * is walked; what is narrower than a pixel is merged into its column, the most surprising showing.
  */
 const AXIS_HEIGHT = 44;
 const canvas = document.getElementById('canvas');
@@ -20,7 +20,7 @@ function fitCanvas(element, context) {
   return { w, h };
 }
 
-/* Text cut with an ellipsis to `room` pixels; measured with an average width first, as it is cheap. */
+/* Text cut with an ellipsis to `room` pixels; empty where next to nothing would be left. */
 function fitText(context, text, room) {
   if (context.measureText(text).width <= room) return text;
   let lo = 0;
@@ -68,18 +68,20 @@ function drawAxis() {
 
 function drawGround(ticks) {
   ctx.fillStyle = theme.css.surface;
-  ctx.fillRect(0, AXIS_HEIGHT, view.width, view.height - AXIS_HEIGHT);
+  const tall = view.height - AXIS_HEIGHT;
+  ctx.fillRect(0, AXIS_HEIGHT, view.width, tall);
   ctx.fillStyle = theme.dark ? 'rgb(0 0 0 / .22)' : 'rgb(70 60 120 / .035)';
   for (const [a, b] of nights(view.t0, view.t1)) {
-    ctx.fillRect(xOf(a), AXIS_HEIGHT, xOf(b) - xOf(a), view.height - AXIS_HEIGHT);
+    ctx.fillRect(xOf(a), AXIS_HEIGHT, xOf(b) - xOf(a), tall);
   }
   ctx.fillStyle = theme.css.hair;
-  for (const tick of ticks) ctx.fillRect(Math.round(xOf(tick.t)), AXIS_HEIGHT, 1, view.height - AXIS_HEIGHT);
+  for (const tick of ticks) ctx.fillRect(Math.round(xOf(tick.t)), AXIS_HEIGHT, 1, tall);
   const n = view.selected;
   if (n < 0) return;
   ctx.fillStyle = theme.css.accent;
   ctx.globalAlpha = 0.1;
-  ctx.fillRect(xOf(mem.start[n]), AXIS_HEIGHT, Math.max(1, (mem.end[n] - mem.start[n]) * scaleX()), view.height - AXIS_HEIGHT);
+  const wide = Math.max(1, (mem.end[n] - mem.start[n]) * scaleX());
+  ctx.fillRect(xOf(mem.start[n]), AXIS_HEIGHT, wide, tall);
   ctx.globalAlpha = 1;
 }
 
@@ -102,49 +104,94 @@ function drawColumn(x, w, y, h, color, dim) {
   ctx.fillRect(x, y, w, h);
 }
 
+/*
+ * Runs of nodes as one, for when a whole run is narrower than a column: what is far away costs a
+ * sixteenth.
+ */
+const RUN = 16;
+
+function runsOf(lane) {
+  const count = Math.ceil(lane.nodes.length / RUN);
+  const runs = {
+    start: new Float64Array(count), end: new Float64Array(count), heat: new Uint8Array(count),
+  };
+  for (let r = 0; r < count; r++) {
+    runs.start[r] = mem.start[lane.nodes[r * RUN]];
+    for (let i = r * RUN; i < Math.min(lane.nodes.length, (r + 1) * RUN); i++) {
+      const n = lane.nodes[i];
+      runs.end[r] = Math.max(runs.end[r], mem.end[n]);
+      runs.heat[r] = Math.max(runs.heat[r], heat[n]);
+    }
+  }
+  return runs;
+}
+
+for (const lane of lanes) {
+  lane.runs = runsOf(lane);
+  lane.odd = lane.stratum === 0 ? lane.nodes.filter((n) => mem.score[n] >= 0.5) : [];
+}
+
+/*
+ * Columns of a lane, left to right; what falls into the same one shows its most surprising, and
+ * while a search is on, what matches.
+ */
+function columnPainter(y, h) {
+  let column = -1;
+  let until = 0;
+  let hottest = 0;
+  let hit = false;
+  const flush = () => {
+    if (column < 0) return;
+    drawColumn(column, Math.max(1, until - column), y, h, hottest, view.hits && !hit);
+    column = -1;
+  };
+  const add = (x, mine, matched) => {
+    const left = Math.floor(x);
+    if (column >= 0 && left < until) {
+      if (matched && !hit) hottest = mine;
+      else if (matched === hit) hottest = Math.max(hottest, mine);
+      hit = hit || matched;
+      return;
+    }
+    // Columns that all but touch are drawn as touching: no comb of background between them.
+    const at = column >= 0 && left - until === 1 && !view.hits ? until : left;
+    flush();
+    column = at;
+    hottest = mine;
+    hit = matched;
+    until = at + (matched && view.hits ? 3 : 2);
+  };
+  return { add, flush };
+}
+
 /* Boxes of a lane. Those under two pixels are merged a column each; wide ones carry their title. */
 function drawBoxes(lane, y, h) {
   const [from, to] = visibleRange(lane);
   const k = scaleX();
-  let column = -1;
-  let hottest = 0;
-  let hit = false;
-  let until = 0;
-  const flush = () => {
-    if (column >= 0) drawColumn(column, Math.max(1, until - column), y, h, hottest, view.hits && !hit);
-    column = -1;
-  };
+  const columns = columnPainter(y, h);
   const wide = [];
-  for (let i = from; i < to; i++) {
-    const n = lane.nodes[i];
-    const x0 = (mem.start[n] - view.t0) * k;
-    const x1 = (mem.end[n] - view.t0) * k;
-    if (x1 - x0 >= 2.5) {
-      wide.push(n);
+  for (let r = Math.floor(from / RUN); r * RUN < to; r++) {
+    const { start, end } = lane.runs;
+    if (!view.hits && (end[r] - start[r]) * k < 2) {
+      columns.add((start[r] - view.t0) * k, lane.runs.heat[r], true);
       continue;
     }
-    // Columns that all but touch are drawn as touching: no comb of background between them.
-    const at = column >= 0 && Math.floor(x0) - until === 1 && !view.hits ? until : Math.floor(x0);
-    const mine = heat[n];
-    const matched = !view.hits || view.hits[n] === 1;
-    if (column >= 0 && at < until) {
-      if (matched && !hit) hottest = mine;
-      else if (matched === hit) hottest = Math.max(hottest, mine);
-      hit = hit || matched;
-    } else {
-      flush();
-      column = at;
-      hottest = mine;
-      hit = matched;
-      until = at + (matched && view.hits ? 3 : 2);
+    for (let i = Math.max(from, r * RUN); i < Math.min(to, (r + 1) * RUN); i++) {
+      const n = lane.nodes[i];
+      if ((mem.end[n] - mem.start[n]) * k >= 2.5) wide.push(i);
+      else columns.add((mem.start[n] - view.t0) * k, heat[n], !view.hits || view.hits[n] === 1);
     }
   }
-  flush();
+  columns.flush();
   ctx.globalAlpha = 1;
-  for (const n of wide) drawWide(n, y, h, k);
+  for (const i of wide) {
+    const last = i + 1 === lane.nodes.length;
+    drawWide(lane.nodes[i], y, h, k, last ? Infinity : xOf(mem.start[lane.nodes[i + 1]]));
+  }
 }
 
-function drawWide(n, y, h, k) {
+/* `limit`: where the next box begins, over which no title may run. */
+function drawWide(n, y, h, k, limit) {
   const x0 = Math.max((mem.start[n] - view.t0) * k, -4);
   const x1 = Math.min((mem.end[n] - view.t0) * k, view.width + 4);
   const w = x1 - x0;
@@ -163,7 +210,7 @@ function drawWide(n, y, h, k) {
     ctx.fillRect(x0, y, w - gap, h);
   }
   const left = Math.max(x0, 0) + 7;
-  const room = Math.min(x1, view.width) - left - 7;
+  const room = Math.min(x1, view.width, limit) - left - 7;
   if (room > 28 && h >= 14) {
     ctx.font = `${h >= 20 ? 12 : 10.5}px ${theme.css.sans}`;
     const text = fitText(ctx, mem.title(n), room);
@@ -173,17 +220,15 @@ function drawWide(n, y, h, k) {
   ctx.globalAlpha = 1;
 }
 
-/* Triangles above what was unusual, at the very span where it was; thinned to one every few pixels. */
+/* Triangles above what was unusual, at the very span where it was; thinned where they touch. */
 function drawMarks(lane, y) {
-  if (lane.stratum > 0) return;
-  const [from, to] = visibleRange(lane);
   let last = -100;
   ctx.fillStyle = theme.css.mark;
-  for (let i = from; i < to; i++) {
-    const n = lane.nodes[i];
-    if (mem.score[n] < 0.5 || (view.hits && !view.hits[n])) continue;
-    for (const u of mem.unusual.get(n) || [{ start: mem.start[n], end: mem.end[n], score: 1 }]) {
-      if (u.score < 0.5) continue;
+  for (const n of lane.odd) {
+    if (mem.end[n] < view.t0 || (view.hits && !view.hits[n])) continue;
+    if (mem.start[n] > view.t1) break;
+    if (xOf(mem.end[n]) < last + 5) continue;
+    for (const u of alertsIn(n)) {
       const x0 = xOf(u.start);
       const x1 = xOf(u.end);
       if (x1 < 0 || x0 > view.width) continue;
@@ -200,24 +245,38 @@ function drawMarks(lane, y) {
   }
 }
 
+/* The lowest and highest value of each run of a spark, made when it is first drawn. */
+function sparkRuns(lane, spark) {
+  if (spark.runs) return spark.runs;
+  const runs = new Uint8Array(2 * lane.runs.start.length);
+  for (let r = 0; 2 * r < runs.length; r++) {
+    runs[2 * r] = 255;
+    for (let i = r * RUN; i < Math.min(lane.nodes.length, (r + 1) * RUN); i++) {
+      if (spark.bytes[2 * i] > spark.bytes[2 * i + 1]) continue;
+      runs[2 * r] = Math.min(runs[2 * r], spark.bytes[2 * i]);
+      runs[2 * r + 1] = Math.max(runs[2 * r + 1], spark.bytes[2 * i + 1]);
+    }
+  }
+  spark.runs = runs;
+  return runs;
+}
+
 /* The range of one channel's values, a column at a time; broken where nothing was recorded. */
 function drawSpark(lane, y, h) {
   const spark = lane.sparks[lane.spark];
+  const runs = sparkRuns(lane, spark);
   const [from, to] = visibleRange(lane);
   const k = scaleX();
   const points = [];
+  let previousEnd = -Infinity;
   const flush = () => {
     if (points.length) strokeSpark(points, y, h);
     points.length = 0;
   };
-  let previousEnd = -Infinity;
-  for (let i = Math.max(0, from - 1); i < Math.min(to + 1, lane.nodes.length); i++) {
-    const n = lane.nodes[i];
-    const lo = spark.bytes[2 * i];
-    const hi = spark.bytes[2 * i + 1];
-    if (lo > hi) continue; // this channel had no value here
-    const x0 = (mem.start[n] - view.t0) * k;
-    const x1 = (mem.end[n] - view.t0) * k;
+  const add = (start, end, lo, hi) => {
+    if (lo > hi) return; // this channel had no value here
+    const x0 = (start - view.t0) * k;
+    const x1 = (end - view.t0) * k;
     if (x0 - previousEnd > Math.max(12, 1.5 * (x1 - x0))) flush();
     previousEnd = x1;
     const last = points[points.length - 1];
@@ -228,6 +287,18 @@ function drawSpark(lane, y, h) {
       points.push({ x: x0 + 1, lo, hi }, { x: x1 - 1, lo, hi });
     } else {
       points.push({ x: (x0 + x1) / 2, lo, hi });
+    }
+  };
+  const first = Math.max(0, from - 1);
+  const end = Math.min(to + 1, lane.nodes.length);
+  for (let r = Math.floor(first / RUN); r * RUN < end; r++) {
+    if ((lane.runs.end[r] - lane.runs.start[r]) * k < 2) {
+      add(lane.runs.start[r], lane.runs.end[r], runs[2 * r], runs[2 * r + 1]);
+      continue;
+    }
+    for (let i = Math.max(first, r * RUN); i < Math.min(end, (r + 1) * RUN); i++) {
+      const n = lane.nodes[i];
+      add(mem.start[n], mem.end[n], spark.bytes[2 * i], spark.bytes[2 * i + 1]);
     }
   }
   flush();
@@ -251,7 +322,10 @@ function strokeSpark(points, y, h) {
 /* Where the boxes of a lane lie within it. */
 function boxOf(lane) {
   if (lane.stratum > 0) return { y: 3, h: lane.height - 5 };
-  if (lane.sparks.length) return { y: Math.round(lane.height * 0.66) - 2, h: lane.height - Math.round(lane.height * 0.66) - 3 };
+  if (lane.sparks.length) {
+    const y = Math.round(lane.height * 0.66) - 2;
+    return { y, h: lane.height - y - 5 };
+  }
   return { y: 9, h: lane.height - 13 };
 }
 
@@ -319,10 +393,10 @@ function nodeAt(x, y) {
     if (mem.start[n] > t + reach) break;
     if (mem.end[n] < t - reach) continue;
     near++;
-    const inside = mem.start[n] <= t && t <= mem.end[n] && (mem.end[n] - mem.start[n]) * scaleX() >= 6;
-    if (inside) return { n, near: 1, lane };
-    const better = best < 0 || (view.hits ? view.hits[n] - view.hits[best] : 0) || mem.bits[n] - mem.bits[best];
-    if (best < 0 || better > 0) best = n;
+    const wide = (mem.end[n] - mem.start[n]) * scaleX() >= 6;
+    if (wide && mem.start[n] <= t && t <= mem.end[n]) return { n, near: 1, lane };
+    const matches = best >= 0 && view.hits ? view.hits[n] - view.hits[best] : 0;
+    if (best < 0 || (matches || mem.bits[n] - mem.bits[best]) > 0) best = n;
   }
   return { n: best, near, lane };
 }

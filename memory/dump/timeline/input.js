@@ -56,10 +56,11 @@ function showTip(event, at) {
     return;
   }
   const n = at.n;
-  const worst = worstOf(n);
   const parts = [el('b', null, mem.title(n)),
-    el('span', null, `${spanText(mem.start[n], mem.end[n])} · ${countText(mem.records[n], 'record')}`)];
-  if (worst && worst.why && worst.why !== mem.title(n)) parts.push(el('span', { class: 'why' }, worst.why));
+    el('span', null, `${spanText(mem.start[n], mem.end[n])} · `,
+      countText(mem.records[n], 'record'))];
+  const why = reasonBeside(n);
+  if (why) parts.push(el('span', { class: 'why' }, why));
   parts.push(el('span', null, `${mem.bits[n].toFixed(1)} bits, ${oddsText(mem.bits[n])}`));
   if (at.near > 1) parts.push(el('span', null, `the most surprising of ${at.near} here`));
   tip.replaceChildren(...parts);
@@ -84,7 +85,8 @@ function listenPointer() {
   const begin = () => {
     const list = [...fingers.values()];
     drag = {
-      moved: false, t0: view.t0, t1: view.t1, scroll: view.scroll, list: list.map((p) => ({ ...p })),
+      moved: false, t0: view.t0, t1: view.t1, scroll: view.scroll,
+      list: list.map((p) => ({ ...p })),
       anchors: list.map((p) => tOf(p.x)),
     };
   };
@@ -165,7 +167,8 @@ function listenWheel() {
       return;
     }
     const box = canvas.getBoundingClientRect();
-    zoomAt(tOf(event.clientX - box.left), Math.exp(Math.max(-200, Math.min(200, dy)) * (event.ctrlKey ? 0.01 : 0.0025)));
+    const steps = Math.max(-200, Math.min(200, dy));
+    zoomAt(tOf(event.clientX - box.left), Math.exp(steps * (event.ctrlKey ? 0.01 : 0.0025)));
   }, { passive: false });
   document.getElementById('gutter').addEventListener('wheel', (event) => {
     view.scroll += event.deltaY;
@@ -194,6 +197,11 @@ function stepUnusual(d) {
   if (i >= 0 && i < ordered.length) select(ordered[i], { reveal: true });
 }
 
+function selectParent() {
+  const p = view.selected >= 0 ? mem.parent[view.selected] : -1;
+  if (p >= 0) select(p, { reveal: true });
+}
+
 const KEYS = {
   ArrowLeft: () => panBy(-0.2),
   ArrowRight: () => panBy(0.2),
@@ -208,13 +216,14 @@ const KEYS = {
   ']': () => stepInLane(1),
   n: () => stepUnusual(1),
   p: () => stepUnusual(-1),
-  u: () => { if (view.selected >= 0 && mem.parent[view.selected] >= 0) select(mem.parent[view.selected], { reveal: true }); },
+  u: selectParent,
   '/': () => { searchBox.focus(); searchBox.select(); },
   '?': () => document.getElementById('help').showModal(),
 };
 
 function onKey(event) {
-  if (event.ctrlKey || event.metaKey || event.altKey || document.getElementById('help').open) return;
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  if (document.getElementById('help').open) return;
   const typing = event.target === searchBox;
   if (event.key === 'Escape') {
     if (view.selected >= 0) select(-1);

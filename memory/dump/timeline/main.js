@@ -27,9 +27,11 @@ function fillHeader() {
   const count = moments ? moments.end - moments.first : 0;
   const records = mem.streams.reduce((sum, s) => sum + s.records, 0);
   about.textContent = mem.count
-    ? `${mem.file} · ${countText(mem.streams.length, 'stream')}, ${countText(count, 'moment')}, ${countText(records, 'record')}, ${durationText(mem.high - mem.low)}`
+    ? `${mem.file} · ${[countText(mem.streams.length, 'stream'), countText(count, 'moment'),
+      countText(records, 'record'), durationText(mem.high - mem.low)].join(', ')}`
     : `${mem.file} · nothing remembered yet`;
-  about.title = `${about.textContent}. Made ${dayText(mem.made, true)} ${clockText(mem.made, HOUR)} by varve-dump ${mem.version}`;
+  const made = `${dayText(mem.made, true)} ${clockText(mem.made, HOUR)}`;
+  about.title = `${about.textContent}. Made ${made} by varve-dump ${mem.version}`;
   document.title = `${mem.file} – varve timeline`;
   document.getElementById('zone').textContent = zoneText(mem.count ? mem.high : mem.made);
 }
@@ -60,7 +62,8 @@ function fillLevels() {
     glideTo(mid - width / 2, mid + width / 2);
   };
   add('All', () => glideTo(bounds.t0, bounds.t1));
-  for (const [width, label] of [[7 * DAY, 'Week'], [DAY, 'Day'], [HOUR, 'Hour'], [5 * MINUTE, '5 min']]) {
+  const widths = [[7 * DAY, 'Week'], [DAY, 'Day'], [HOUR, 'Hour'], [5 * MINUTE, '5 min']];
+  for (const [width, label] of widths) {
     if (span > width * 1.3) add(label, around(width));
   }
 }
@@ -73,7 +76,7 @@ function fillGutter() {
       : lane.stratum === 0 ? countText(lane.nodes.length, 'moment') : null;
     const li = el('li', null, el('button', {
       type: 'button', class: lane.stratum > 0 ? 'lane band' : 'lane', title: lane.name,
-      onclick: () => (lane.stratum > 0 ? lane.nodes.length && select(nearest(lane), { reveal: true }) : openStream(lane)),
+      onclick: () => (lane.stratum > 0 ? select(nearest(lane), { reveal: true }) : openStream(lane)),
     }, icon(lane.kind), el('b', null, lane.name), note ? el('small', null, note) : null));
     li.style.top = `${lane.top}px`;
     li.style.height = `${lane.height}px`;
@@ -97,8 +100,9 @@ function paintTexts() {
   const range = spanText(view.t0, view.t1);
   if (range !== shownRange) {
     shownRange = range;
-    document.getElementById('range').replaceChildren(range, el('small', null, durationText(view.t1 - view.t0)));
-    if (tab === 'view' && view.selected < 0 && !view.hits && panel.querySelector('.tabs')) later(showHome);
+    document.getElementById('range').replaceChildren(range,
+      el('small', null, durationText(view.t1 - view.t0)));
+    if (tab === 'view' && panel.querySelector('.tabs')) later(showHome);
   }
   document.getElementById('lanes').style.transform = `translateY(${-view.scroll}px)`;
 }

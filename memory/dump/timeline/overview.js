@@ -121,7 +121,8 @@ function listenOverview() {
     const x = where(event);
     if (!grip) {
       const of = part(x);
-      strip.style.cursor = of === 'left' || of === 'right' ? 'ew-resize' : of === 'middle' ? 'grab' : 'pointer';
+      const cursors = { left: 'ew-resize', right: 'ew-resize', middle: 'grab', outside: 'pointer' };
+      strip.style.cursor = cursors[of];
       return;
     }
     const move = stripT(x) - grip.at;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The side panel: the same memories as lists and text. Everything from the file goes in as text nodes,
- * never as markup.
+ * The side panel: the same memories as lists and text. Everything from the file goes in as text
+ * nodes, never as markup.
  */
 const panel = document.getElementById('panel');
 const LIST_LIMIT = 100;
@@ -44,24 +44,42 @@ function heatBar(n) {
 
 const placeOf = (n) => (mem.stratum[n] === 0 && mem.streams[mem.stream[n]]
   ? mem.streams[mem.stream[n]].name : singular(mem.stratum[n]));
-const singular = (stratum) => ['moment', 'episode', 'hour', 'day', 'week', 'month', 'year'][stratum] || `stratum ${stratum}`;
+const singular = (stratum) => ['moment', 'episode', 'hour', 'day'][stratum];
+
+const runsIn = (n) => mem.unusual.get(n) || [];
+const alertsIn = (n) => runsIn(n).filter((u) => u.score >= 0.5);
 
 function worstOf(n) {
-  const list = mem.unusual.get(n);
-  return list ? list.reduce((a, b) => (b.score > a.score ? b : a)) : null;
+  return runsIn(n).reduce((a, b) => (!a || b.score > a.score ? b : a), null);
 }
+
+/* The reason of the most unusual run, unless the title says it already. */
+function reasonBeside(n) {
+  const worst = worstOf(n);
+  return worst && worst.why !== mem.title(n) ? worst.why : '';
+}
+
+const note = (text) => el('p', { class: 'note' }, text);
+const section = (heading, ...content) => el('section', null, el('h3', null, heading), ...content);
+const closeButton = () => el('button', {
+  type: 'button', class: 'close', 'aria-label': 'Close', title: 'Close (Esc)',
+  onclick: () => select(-1),
+}, '×');
 
 function item(n, withWhy) {
   const worst = withWhy ? worstOf(n) : null;
+  const why = withWhy ? reasonBeside(n) : '';
   const at = worst ? worst.start : mem.start[n];
+  const bits = mem.bits[n] >= 1 ? ` · ${mem.bits[n].toFixed(0)} bits` : '';
+  const when = `${dayText(at)} ${clockText(at, mem.stratum[n] > 1 ? DAY : HOUR)}`;
   return el('li', null, el('button', {
     type: 'button', 'data-id': mem.id[n], 'aria-current': n === view.selected ? 'true' : null,
     onclick: () => select(n, { reveal: true }),
   },
   heatBar(n),
   el('b', null, marked(mem.title(n))),
-  worst && worst.why && worst.why !== mem.title(n) ? el('span', { class: 'why' }, marked(worst.why)) : null,
-  el('span', null, `${dayText(at)} ${clockText(at, mem.stratum[n] > 1 ? DAY : HOUR)} · ${placeOf(n)}${mem.bits[n] >= 1 ? ` · ${mem.bits[n].toFixed(0)} bits` : ''}`)));
+  why ? el('span', { class: 'why' }, marked(why)) : null,
+  el('span', null, `${when} · ${placeOf(n)}${bits}`)));
 }
 
 function itemList(nodes, withWhy, total) {
@@ -94,18 +112,19 @@ function showHome() {
   }
   const body = el('section', { role: 'tabpanel' });
   if (!mem.count) {
-    body.append(el('p', { class: 'note' }, 'Nothing is remembered in this file yet.'));
+    body.append(note('Nothing is remembered in this file yet.'));
   } else if (tab === 'unusual') {
     const ranked = unusualMoments.slice().sort(byUnusual);
     body.append(ranked.length ? itemList(ranked, true)
-      : el('p', { class: 'note' }, 'Nothing was unusual in this time. “In view” lists what there was.'));
+      : note('Nothing was unusual in this time. “In view” lists what there was.'));
   } else {
     const shown = inView().sort((a, b) => mem.start[a] - mem.start[b]);
-    body.append(el('h3', null, countText(shown.length, 'moment'), el('small', null, 'in the order of time')));
-    body.append(shown.length ? itemList(shown, false) : el('p', { class: 'note' }, 'No moment lies in this span.'));
+    body.append(el('h3', null, countText(shown.length, 'moment'),
+      el('small', null, 'in the order of time')));
+    body.append(shown.length ? itemList(shown, false) : note('No moment lies in this span.'));
   }
   if (tab === 'unusual' && mem.notes.length) {
-    body.append(...mem.notes.map((note) => el('p', { class: 'note' }, note)));
+    body.append(...mem.notes.map(note));
   }
   panel.replaceChildren(tabs, body);
 }
@@ -115,9 +134,10 @@ function showResults() {
   for (let n = 0; n < mem.count; n++) if (view.hits[n]) found.push(n);
   found.sort((a, b) => (mem.stratum[a] > 0) - (mem.stratum[b] > 0) || byUnusual(a, b));
   const body = el('section', { role: 'region', 'aria-label': 'Search results' });
-  body.append(el('h3', { id: 'found', role: 'status' }, countText(found.length, 'memory', 'memories')));
+  body.append(el('h3', { id: 'found', role: 'status' },
+    countText(found.length, 'memory', 'memories')));
   body.append(found.length ? itemList(found, true)
-    : el('p', { class: 'note' }, 'No title, gist, reason or entity holds these words.'));
+    : note('No title, gist, reason or entity holds these words.'));
   panel.replaceChildren(body);
 }
 
@@ -126,11 +146,11 @@ function crumbs(n) {
   const chain = [];
   for (let p = mem.parent[n]; p >= 0 && chain.length < 8; p = mem.parent[p]) chain.unshift(p);
   for (const p of chain) {
-    bar.append(el('button', { type: 'button', title: mem.title(p), onclick: () => select(p, { reveal: true }) },
-      singular(mem.stratum[p])), el('span', { 'aria-hidden': 'true' }, '›'));
+    bar.append(el('button', {
+      type: 'button', title: mem.title(p), onclick: () => select(p, { reveal: true }),
+    }, singular(mem.stratum[p])), el('span', { 'aria-hidden': 'true' }, '›'));
   }
-  bar.append(el('span', { class: 'here' }, placeOf(n)),
-    el('button', { type: 'button', class: 'close', 'aria-label': 'Close', title: 'Close (Esc)', onclick: () => select(-1) }, '×'));
+  bar.append(el('span', { class: 'here' }, placeOf(n)), closeButton());
   return bar;
 }
 
@@ -145,9 +165,13 @@ function facts(n) {
   const list = el('dl', { class: 'facts' });
   const add = (name, ...value) => list.append(el('dt', null, name), el('dd', null, ...value));
   add('surprise', meter(n), `${mem.bits[n].toFixed(1)} bits, ${oddsText(mem.bits[n])}`);
-  if (mem.stratum[n] === 0 && mem.records[n] > 1) add('on average', `${mem.mean[n].toFixed(1)} bits a record`);
+  if (mem.stratum[n] === 0 && mem.records[n] > 1) {
+    add('on average', `${mem.mean[n].toFixed(1)} bits a record`);
+  }
   add('records', mem.records[n].toLocaleString('en'));
-  if (mem.stratum[n] === 0) add('path', mem.path[n] === 2 ? 'discrete: indexed record by record' : 'latent: one block');
+  if (mem.stratum[n] === 0) {
+    add('path', mem.path[n] === 2 ? 'discrete: indexed record by record' : 'latent: one block');
+  }
   add('id', String(mem.id[n]));
   return list;
 }
@@ -166,20 +190,20 @@ function neighbours(n) {
 }
 
 function unusualSection(n) {
-  const list = (mem.unusual.get(n) || []).slice().sort((a, b) => b.score - a.score || b.bits - a.bits);
+  const list = runsIn(n).slice().sort((a, b) => b.score - a.score || b.bits - a.bits);
   if (!list.length) return null;
   const ul = el('ul', { class: 'list' });
   for (const u of list.slice(0, 20)) {
-    const bar = el('i', { class: 'heat', 'aria-hidden': 'true' });
-    bar.style.background = heatColor(n);
+    const around = Math.max(1000, (u.end - u.start) * 2);
     ul.append(el('li', null, el('button', {
       type: 'button',
-      onclick: () => glideTo(u.start - Math.max(1000, (u.end - u.start) * 2), u.end + Math.max(1000, (u.end - u.start) * 2)),
-    }, bar, el('b', null, marked(u.why || 'unusual')),
-    el('span', null, `${spanText(u.start, u.end)} · ${u.bits.toFixed(0)} bits, ${oddsText(u.bits)}`))));
+      onclick: () => glideTo(u.start - around, u.end + around),
+    }, heatBar(n), el('b', null, marked(u.why || 'unusual')),
+    el('span', null, spanText(u.start, u.end), ` · ${u.bits.toFixed(0)} bits, `,
+      oddsText(u.bits)))));
   }
   if (list.length > 20) ul.append(el('li', { class: 'more' }, `and ${list.length - 20} more`));
-  return el('section', null, el('h3', null, 'Unusual here'), ul);
+  return section('Unusual here', ul);
 }
 
 function entitySection(n) {
@@ -188,10 +212,11 @@ function entitySection(n) {
   const chips = el('div', { class: 'chips' });
   for (const e of list) {
     const [kind, name] = mem.entityNames[e];
-    chips.append(el('button', { type: 'button', title: `Search ${name}`, onclick: () => search(name, true) },
-      el('small', null, kind), name));
+    chips.append(el('button', {
+      type: 'button', title: `Search ${name}`, onclick: () => search(name, true),
+    }, el('small', null, kind), name));
   }
-  return el('section', null, el('h3', null, 'Entities'), chips);
+  return section('Entities', chips);
 }
 
 function togetherSection(n) {
@@ -200,14 +225,16 @@ function togetherSection(n) {
     const below = Array.from(mem.children(n));
     if (!below.length) return null;
     const shown = below.slice().sort(byUnusual).slice(0, LIST_LIMIT);
+    const count = countText(below.length, singular(mem.stratum[below[0]]));
     return el('section', null,
-      el('h3', null, 'Made of', el('small', null, `${countText(below.length, singular(mem.stratum[below[0]]))}, most unusual first`)),
+      el('h3', null, 'Made of', el('small', null, `${count}, most unusual first`)),
       itemList(shown, true, below.length));
   }
   if (p < 0) return null;
   const others = Array.from(mem.children(p)).filter((c) => c !== n);
   if (!others.length) return null;
-  others.sort((a, b) => Math.abs(mem.start[a] - mem.start[n]) - Math.abs(mem.start[b] - mem.start[n]));
+  const away = (c) => Math.abs(mem.start[c] - mem.start[n]);
+  others.sort((a, b) => away(a) - away(b));
   const shown = others.slice(0, 12);
   return el('section', null, el('h3', null, 'Together with', el('small', null, 'same episode')),
     itemList(shown, true, others.length));
@@ -216,28 +243,31 @@ function togetherSection(n) {
 function evidenceSection(n) {
   if (mem.stratum[n] > 0) return null;
   const excerpt = mem.excerpt(n);
-  const section = el('section', null, el('h3', null, 'Evidence'));
   if (!excerpt) {
-    section.append(el('p', { class: 'note' }, `Not in this page. varve raw ${mem.id[n]} prints it.`));
-    return section;
+    return section('Evidence', note(`Not in this page. varve raw ${mem.id[n]} prints it.`));
   }
-  const odd = (t) => (mem.unusual.get(n) || []).some((u) => u.score >= 0.5 && t >= u.start && t <= u.end);
+  const body = section('Evidence');
+  const odd = (t) => alertsIn(n).some((u) => t >= u.start && t <= u.end);
   const times = excerpt.times.map((t) => mem.start[n] + t);
   const span = mem.end[n] - mem.start[n];
-  for (const chart of excerpt.values || []) section.append(chartOf(n, chart, times));
+  for (const chart of excerpt.values || []) body.append(chartOf(n, chart, times));
   if (excerpt.lines) {
     const table = el('table', { class: 'records' });
     excerpt.lines.forEach((line, i) => {
       const skipped = excerpt.index[i] - (i ? excerpt.index[i - 1] + 1 : 0);
-      if (skipped > 0) table.append(el('tr', { class: 'gap' }, el('td', { colspan: '2' }, `${countText(skipped, 'record')} left out`)));
+      if (skipped > 0) {
+        table.append(el('tr', { class: 'gap' },
+          el('td', { colspan: '2' }, `${countText(skipped, 'record')} left out`)));
+      }
       table.append(el('tr', { class: odd(times[i]) ? 'odd' : null },
         el('td', null, clockText(times[i], Math.min(span, HOUR))), el('td', null, marked(line))));
     });
-    section.append(table);
+    body.append(table);
   }
-  const rest = mem.records[n] - (excerpt.index ? excerpt.index[excerpt.index.length - 1] + 1 : excerpt.times.length);
-  if (rest > 0) section.append(el('p', { class: 'note' }, `${countText(rest, 'more record')}: varve raw ${mem.id[n]}`));
-  return section;
+  const shown = excerpt.index ? excerpt.index[excerpt.index.length - 1] + 1 : times.length;
+  const rest = mem.records[n] - shown;
+  if (rest > 0) body.append(note(`${countText(rest, 'more record')}: varve raw ${mem.id[n]}`));
+  return body;
 }
 
 /* One channel of a sensor moment as a line, what was unusual behind it. */
@@ -245,9 +275,10 @@ function chartOf(n, { channel, values }, times) {
   const known = values.filter((v) => v !== null);
   const low = Math.min(...known);
   const high = Math.max(...known);
-  const picture = el('canvas', { role: 'img', 'aria-label': `${channel}: ${numberText(low)} to ${numberText(high)}` });
-  const box = el('div', { class: 'chart' }, el('p', null, el('span', null, channel),
-    el('span', null, low === high ? numberText(low) : `${numberText(low)} – ${numberText(high)}`)), picture);
+  const range = low === high ? numberText(low) : `${numberText(low)} – ${numberText(high)}`;
+  const picture = el('canvas', { role: 'img', 'aria-label': `${channel}: ${range}` });
+  const box = el('div', { class: 'chart' },
+    el('p', null, el('span', null, channel), el('span', null, range)), picture);
   requestAnimationFrame(() => {
     const c = picture.getContext('2d');
     const { w, h } = fitCanvas(picture, c);
@@ -257,7 +288,7 @@ function chartOf(n, { channel, values }, times) {
     const y = (v) => (high === low ? h / 2 : h - 4 - ((v - low) / (high - low)) * (h - 8));
     c.fillStyle = theme.css.mark;
     c.globalAlpha = 0.16;
-    for (const u of mem.unusual.get(n) || []) if (u.score >= 0.5) c.fillRect(x(u.start) - 1.5, 0, x(u.end) - x(u.start) + 3, h);
+    for (const u of alertsIn(n)) c.fillRect(x(u.start) - 1.5, 0, x(u.end) - x(u.start) + 3, h);
     c.globalAlpha = 1;
     c.strokeStyle = theme.css.ink;
     c.lineWidth = 1.3;
@@ -291,7 +322,7 @@ function showNode(n) {
     facts(n));
   const gist = mem.gist(n);
   const parts = [head, unusualSection(n),
-    gist && gist !== mem.title(n) ? el('section', null, el('h3', null, 'Gist'), el('p', { class: 'gist' }, marked(gist))) : null,
+    gist ? section('Gist', el('p', { class: 'gist' }, marked(gist))) : null,
     entitySection(n), evidenceSection(n), togetherSection(n), neighbours(n)];
   panel.replaceChildren(...parts.filter(Boolean));
   panel.scrollTop = 0;
@@ -307,10 +338,11 @@ function showStream(lane) {
   add('moments', lane.nodes.length.toLocaleString('en'));
   if (s.first !== null) add('from', `${dayText(s.first, true)} ${clockText(s.first, HOUR)}`);
   if (s.last !== null) add('to', `${dayText(s.last, true)} ${clockText(s.last, HOUR)}`);
-  for (const key of ['late', 'gaps', 'dropped', 'redacted']) if (s[key]) add(key, s[key].toLocaleString('en'));
+  for (const key of ['late', 'gaps', 'dropped', 'redacted']) {
+    if (s[key]) add(key, s[key].toLocaleString('en'));
+  }
   const head = el('div', { class: 'head' },
-    el('div', { class: 'crumbs' }, el('span', { class: 'here' }, 'stream'),
-      el('button', { type: 'button', class: 'close', 'aria-label': 'Close', title: 'Close (Esc)', onclick: () => select(-1) }, '×')),
+    el('div', { class: 'crumbs' }, el('span', { class: 'here' }, 'stream'), closeButton()),
     el('h2', { tabindex: '-1', id: 'title' }, s.name), list);
   const parts = [head];
   if (lane.sparks.length > 1) {
@@ -319,11 +351,11 @@ function showStream(lane) {
       type: 'button', 'aria-pressed': String(i === lane.spark),
       onclick: () => { lane.spark = i; fillGutter(); showStream(lane); redraw(); },
     }, spark.channel)));
-    parts.push(el('section', null, el('h3', null, 'Drawn in the lane'), chips));
+    parts.push(section('Drawn in the lane', chips));
   }
   const ranked = Array.from(lane.nodes).filter((n) => mem.score[n] >= 0.5).sort(byUnusual);
-  parts.push(el('section', null, el('h3', null, 'Most unusual'),
-    ranked.length ? itemList(ranked, true) : el('p', { class: 'note' }, 'Nothing was unusual in this stream.')));
+  parts.push(section('Most unusual',
+    ranked.length ? itemList(ranked, true) : note('Nothing was unusual in this stream.')));
   panel.replaceChildren(...parts);
   panel.scrollTop = 0;
 }

@@ -12,7 +12,8 @@ const three = (v) => String(v).padStart(3, '0');
 
 function dayText(ms, year) {
   const d = new Date(ms);
-  return `${DAYS[d.getDay()]} ${d.getDate()} ${MONTHS[d.getMonth()]}${year ? ` ${d.getFullYear()}` : ''}`;
+  const date = `${DAYS[d.getDay()]} ${d.getDate()} ${MONTHS[d.getMonth()]}`;
+  return year ? `${date} ${d.getFullYear()}` : date;
 }
 
 /* `span`: how long what is described lasts; short things need seconds or less. */
@@ -56,14 +57,20 @@ function durationText(ms) {
 const zoneText = (ms) => {
   const m = -new Date(ms).getTimezoneOffset();
   const name = Intl.DateTimeFormat().resolvedOptions().timeZone || '';
-  const offset = m === 0 ? 'UTC' : `UTC${m < 0 ? '−' : '+'}${Math.floor(Math.abs(m) / 60)}${Math.abs(m) % 60 ? `:${two(Math.abs(m) % 60)}` : ''}`;
+  const away = Math.abs(m);
+  const minutes = away % 60 ? `:${two(away % 60)}` : '';
+  const offset = away ? `UTC${m < 0 ? '−' : '+'}${Math.floor(away / 60)}${minutes}` : 'UTC';
   return name && name !== 'UTC' ? `${name.split('/').pop().replace(/_/g, ' ')}, ${offset}` : offset;
 };
 
-const countText = (n, one, many) => `${n.toLocaleString('en')} ${n === 1 ? one : many || `${one}s`}`;
+function countText(n, one, many) {
+  return `${n.toLocaleString('en')} ${n === 1 ? one : many || `${one}s`}`;
+}
 
 /* Steps of the axis: size in ms, how to find the first one at or before t, and how to go on. */
-const fixed = (size) => ({ size, floor: (t) => Math.floor(t / size) * size, next: (t) => t + size });
+const fixed = (size) => ({
+  size, floor: (t) => Math.floor(t / size) * size, next: (t) => t + size,
+});
 
 function civil(size, floorDate, nextDate) {
   return {
@@ -82,7 +89,8 @@ const days = (n) => civil(n * DAY,
   (d) => new Date(d.getFullYear(), d.getMonth(), 1 + Math.floor((d.getDate() - 1) / n) * n),
   (d) => {
     const next = new Date(d.getFullYear(), d.getMonth(), d.getDate() + n);
-    return next.getMonth() !== d.getMonth() || next.getDate() === 31 ? new Date(d.getFullYear(), d.getMonth() + 1, 1) : next;
+    const over = next.getMonth() !== d.getMonth() || next.getDate() === 31;
+    return over ? new Date(d.getFullYear(), d.getMonth() + 1, 1) : next;
   });
 const dayStep = civil(DAY,
   (d) => new Date(d.getFullYear(), d.getMonth(), d.getDate()),
@@ -99,7 +107,8 @@ const STEPS = [
   ...[1, 2, 5, 10, 15, 30].map((n) => fixed(n * SECOND)),
   ...[1, 2, 5, 10, 15, 30].map((n) => fixed(n * MINUTE)),
   ...[1, 2, 3, 6, 12].map(hours),
-  dayStep, days(2), days(7), months(1), months(3), years(1), years(2), years(5), years(10), years(20),
+  dayStep, days(2), days(7), months(1), months(3),
+  ...[1, 2, 5, 10, 20].map(years),
 ];
 
 function tickText(t, size) {
@@ -128,7 +137,8 @@ function axisTicks(t0, t1, width) {
   const upperLabel = (t) => {
     const d = new Date(t);
     if (upper === dayStep) return dayText(t, true);
-    return upper.size < 300 * DAY ? `${MONTHS[d.getMonth()]} ${d.getFullYear()}` : String(d.getFullYear());
+    const year = String(d.getFullYear());
+    return upper.size < 300 * DAY ? `${MONTHS[d.getMonth()]} ${year}` : year;
   };
   return {
     step: step.size,

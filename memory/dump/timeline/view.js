@@ -40,11 +40,10 @@ function setView(t0, t1) {
   const span = Math.min(Math.max(t1 - t0, SPAN_MIN), full);
   const mid = (t0 + t1) / 2;
   // Some of what is remembered always stays in view.
-  const slack = span * 0.45;
-  const centre = Math.min(Math.max(mid, bounds.t0 + (span / 2 - slack)), bounds.t1 - (span / 2 - slack));
-  const clamped = span >= bounds.t1 - bounds.t0 ? Math.min(Math.max(mid, bounds.t0), bounds.t1) : centre;
-  view.t0 = clamped - span / 2;
-  view.t1 = clamped + span / 2;
+  const margin = span < bounds.t1 - bounds.t0 ? span * 0.05 : 0;
+  const centre = Math.min(Math.max(mid, bounds.t0 + margin), bounds.t1 - margin);
+  view.t0 = centre - span / 2;
+  view.t1 = centre + span / 2;
   redraw();
 }
 
@@ -69,8 +68,9 @@ function glideTo(t0, t1) {
     const k = Math.min(1, Math.max(0, (now - began) / 260));
     const e = 1 - (1 - k) ** 3;
     const span = from.span * (to.span / from.span) ** e;
-    const grown = Math.abs(to.span - from.span) < 1 ? e : (span - from.span) / (to.span - from.span);
-    const mid = from.mid + (to.mid - from.mid) * grown;
+    const same = Math.abs(to.span - from.span) < 1;
+    const share = same ? e : (span - from.span) / (to.span - from.span);
+    const mid = from.mid + (to.mid - from.mid) * share;
     setView(mid - span / 2, mid + span / 2);
     animation = k < 1 ? requestAnimationFrame(step) : 0;
   };
@@ -98,13 +98,14 @@ function zoomInto(n) {
   glideTo(mem.start[n] - span * 0.15, mem.end[n] + span * 0.15);
 }
 
-/* Brings a node into view without changing more than needed: enough zoom to see it, its lane too. */
+/* Brings a node into view, changing no more than needed: enough zoom to see it, and its lane. */
 function reveal(n) {
   const lane = laneOf(n);
   if (lane) {
     const room = view.height - AXIS_HEIGHT;
+    const bottom = lane.top + lane.height;
     if (lane.top < view.scroll) view.scroll = lane.top;
-    else if (lane.top + lane.height > view.scroll + room) view.scroll = lane.top + lane.height - room;
+    else if (bottom > view.scroll + room) view.scroll = bottom - room;
   }
   const wide = (mem.end[n] - mem.start[n]) * scaleX();
   const inside = mem.start[n] >= view.t0 && mem.end[n] <= view.t1;
