@@ -25,8 +25,11 @@
 #define SCALE_FLOOR 0.5f /* bits: streams that are all but constant do not cut on noise */
 #define SHIFT_WINDOW 16
 #define SHIFT_FLOOR 0.15f
+#define SHIFT_SCALE 0.05f
+#define CONFIRM 1.0f     /* what a surprise needs of a shift beside it */
 #define SURPRISE_BITS 4  /* least distance from the median */
-#define REFINE_MAX 128   /* how far back a cut may move */
+#define SURPRISE_REACH 64 /* how far back a surprise's cut may move */
+#define LAG 128           /* records until a place is settled */
 #define GAP_BINS 96      /* half octaves of a microsecond */
 #define GAP_LEAST (60 * US_PER_SECOND)
 #define GAP_FIRST US_PER_HOUR /* until enough gaps are known */
@@ -50,6 +53,7 @@ struct segmenter {
     float bits[SEGMENT_WINDOW];
     int64_t times[SEGMENT_WINDOW];
     uint32_t cut; /* decided and not yet taken; 0: none */
+    uint32_t pending; /* a surprise whose aftermath is waited for; 0: none */
     enum moment_end ended;
     struct robust surprise, shift;
     float older[LATENT_DIM], newer[LATENT_DIM]; /* sums of the two adjacent windows at the end */
@@ -108,7 +112,7 @@ int segmenter_new(enum stream_kind kind, const struct segment_options *options,
         o->max_records = MOMENT_RECORDS;
     if (o->min_records > o->max_records)
         o->min_records = o->max_records;
-    s->lag = REFINE_MAX;
+    s->lag = LAG;
     *ret = s;
     return 0;
 }
@@ -186,19 +190,31 @@ static uint32_t refine(const struct segmenter *s, uint32_t from, uint32_t lowest
     return best;
 }
 
-static void decide(struct segmenter *s, uint32_t at, enum moment_end why)
+/* Cosine distance of the mean tokens of up to SHIFT_WINDOW records on either side of a place. */
+static float distance_at(const struct segmenter *s, uint32_t at)
+{
+    float before[LATENT_DIM] = {0}, behind[LATENT_DIM] = {0};
+    for (uint32_t i = at > SHIFT_WINDOW ? at - SHIFT_WINDOW : 0; i < at; i++)
+        add_latent(s, i, 1, before);
+    for (uint32_t i = at; i < s->count && i < at + SHIFT_WINDOW; i++)
+        add_latent(s, i, 1, behind);
+    float norm = sqrtf(dot(before, before) * dot(behind, behind));
+    return norm > 1e-6f ? 1 - dot(before, behind) / norm : 0;
+}
+
+/* Moves a cut at most `reach` records back to where the tokens on both sides part best. */
+static uint32_t refined(const struct segmenter *s, uint32_t at, uint32_t reach)
 {
     uint32_t least = s->options.min_records;
-    if (!s->options.no_refine && at > least) {
-        uint32_t back = at > REFINE_MAX ? at - REFINE_MAX : 0;
-        uint32_t settled = segmenter_settled(s);
-        uint32_t lowest = least > settled + 1 ? least : settled + 1;
-        uint32_t to = at + (at - back) < s->count ? at + (at - back) : s->count;
-        if (lowest < at)
-            at = refine(s, back, lowest > back ? lowest : back + 1, at, to);
-    }
-    s->cut = at;
-    s->ended = why;
+    uint32_t settled = segmenter_settled(s);
+    uint32_t from = at > 2 * reach ? at - 2 * reach : 0;
+    uint32_t to = at + SHIFT_WINDOW < s->count ? at + SHIFT_WINDOW : s->count;
+    uint32_t lowest = at > reach ? at - reach : 1;
+    lowest = lowest > settled + 1 ? lowest : settled + 1;
+    lowest = lowest > least ? lowest : least;
+    if (s->options.no_refine || lowest >= at)
+        return at;
+    return refine(s, from, lowest, at, to);
 }
 
 /* ---- detectors ------------------------------------------------------------------------------- */
@@ -282,6 +298,15 @@ static void slide(struct segmenter *s)
     robust_add(&s->shift, distance * 256);
 }
 
+/* The distance that lies so many robust deviations above the usual one. */
+static float shift_bound(const struct segmenter *s, float deviations)
+{
+    float scale = 1.4826f * s->shift.mad / 256;
+    float bound =
+        s->shift.median / 256 + deviations * (scale > SHIFT_SCALE ? scale : SHIFT_SCALE);
+    return bound > SHIFT_FLOOR ? bound : SHIFT_FLOOR;
+}
+
 /* A peak of the distance, known as such half a window later. */
 static uint32_t find_shift(const struct segmenter *s)
 {
@@ -292,15 +317,36 @@ static uint32_t find_shift(const struct segmenter *s)
     if (at < s->options.min_records)
         return 0;
     float d = s->distances[at];
-    float scale = 1.4826f * s->shift.mad / 256;
-    float floor = 0.05f;
-    if (d < SHIFT_FLOOR ||
-        d < s->shift.median / 256 + s->options.shift * (scale > floor ? scale : floor))
+    if (d < shift_bound(s, s->options.shift))
         return 0;
     for (uint32_t i = at > half ? at - half : 0; i <= at + half; i++)
         if (s->distances[i] > d || (s->distances[i] == d && i > at))
             return 0;
     return at;
+}
+
+static void decide(struct segmenter *s, uint32_t at, enum moment_end why)
+{
+    s->cut = at;
+    s->ended = why;
+    s->pending = 0;
+}
+
+/*
+ * A surprise begins a moment when what comes after it is also unlike what was before: one odd record
+ * in a stream that goes on as usual is an unusual span and no boundary.
+ */
+static void look(struct segmenter *s)
+{
+    if (s->pending && s->count >= s->pending + SHIFT_WINDOW) {
+        uint32_t at = refined(s, s->pending, SURPRISE_REACH);
+        s->pending = 0;
+        if (distance_at(s, at) >= shift_bound(s, CONFIRM))
+            decide(s, at, END_SURPRISE);
+    }
+    uint32_t shift = s->cut ? 0 : find_shift(s);
+    if (shift)
+        decide(s, refined(s, shift, SHIFT_WINDOW / 2), END_SHIFT);
 }
 
 void segmenter_push(struct segmenter *s, int64_t time, double bits, const float *latent,
@@ -313,15 +359,12 @@ void segmenter_push(struct segmenter *s, int64_t time, double bits, const float 
     store_latent(s, i, latent);
     slide(s);
     bool gap = backward || (i > 0 && is_gap(s, s->times[i - 1], time));
-    uint32_t shift = 0;
-    if (gap && i > 0) {
-        s->cut = i;
-        s->ended = END_GAP;
-    } else if (!s->cut && is_surprise(s, i)) {
-        decide(s, i, END_SURPRISE);
-    } else if (!s->cut && (shift = find_shift(s)) > 0) {
-        decide(s, shift, END_SHIFT);
-    }
+    if (!s->pending && is_surprise(s, i))
+        s->pending = i;
+    if (gap && i > 0)
+        decide(s, i, END_GAP);
+    else if (!s->cut)
+        look(s);
     robust_add(&s->surprise, b * 8);
 }
 
@@ -337,6 +380,7 @@ static void leave(struct segmenter *s, uint32_t n)
     memmove(s->times, s->times + n, rest * sizeof(s->times[0]));
     s->count = rest;
     s->cut = s->cut > n ? s->cut - n : 0;
+    s->pending = s->pending > n ? s->pending - n : 0;
     /* The windows of the shift never reach across a cut. */
     memset(s->older, 0, sizeof(s->older));
     memset(s->newer, 0, sizeof(s->newer));
