@@ -240,7 +240,7 @@ static void on_stop_signal(uv_signal_t *signal, int signum)
     d->stopping = true;
     log_info("stopping");
     notify_state("STOPPING=1");
-    d->sketches_stop = true;
+    atomic_store(&d->sketches_stop, true);
     server_drain(d->server);
     sources_stop(d, drain_streams);
 }

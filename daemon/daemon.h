@@ -38,7 +38,7 @@ struct daemon {
     struct reader *model_readers[POOL_THREADS_MAX]; /* one a model thread, for resends */
     struct sketch_index *sketches; /* appended to by the loop once loaded */
     bool sketches_loaded;
-    volatile bool sketches_stop;
+    atomic_bool sketches_stop; /* ends their loading early */
     struct live_stream *streams, **streams_last;
     unsigned stream_count;
     size_t undone_bytes; /* of all streams together */

@@ -44,6 +44,7 @@ int pool_init(struct pool *p, unsigned threads, const char *name, struct mailbox
     p->last = &p->first;
     if (pthread_mutex_init(&p->lock, NULL) != 0 || pthread_cond_init(&p->wake, NULL) != 0)
         return ERR_NOMEM;
+    p->started = true;
     /* Signals are the loop's: a pool thread that took one would only delay it. */
     sigset_t all, old;
     sigfillset(&all);
@@ -70,7 +71,7 @@ int pool_init(struct pool *p, unsigned threads, const char *name, struct mailbox
 
 void pool_stop(struct pool *p)
 {
-    if (!p->last)
+    if (!p->started)
         return;
     pthread_mutex_lock(&p->lock);
     p->stopping = true;
@@ -80,7 +81,7 @@ void pool_stop(struct pool *p)
         pthread_join(p->threads[i].id, NULL);
     pthread_cond_destroy(&p->wake);
     pthread_mutex_destroy(&p->lock);
-    p->last = NULL;
+    p->started = false;
 }
 
 void pool_submit(struct pool *p, struct work *w)

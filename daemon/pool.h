@@ -28,6 +28,7 @@ struct pool {
     struct work *first, **last;
     unsigned waiting; /* jobs in the queue */
     bool stopping;
+    bool started; /* the loop's: there is something to stop */
     unsigned thread_count;
     struct pool_thread {
         struct pool *pool;

@@ -42,7 +42,7 @@ struct live_stream {
     struct daemon *daemon;
     struct store_stream row; /* id, name, kind, source, created: never change */
     enum stream_policy policy;
-    int64_t lateness;
+    _Atomic int64_t lateness; /* set by the loop, read when the pipeline is made */
     double tau_min, tau_max; /* the router's bounds */
     struct stream_counters counters;
 

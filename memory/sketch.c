@@ -172,7 +172,7 @@ static int append_row(struct sketch_index *ix, sqlite3_stmt *stmt)
 }
 
 int sketch_index_load(struct sketch_index *ix, const char *path, int64_t max_id,
-                      const volatile bool *stop, struct errmsg *err)
+                      const atomic_bool *stop, struct errmsg *err)
 {
     sqlite3 *db;
     sqlite3_stmt *stmt = NULL;
@@ -186,7 +186,7 @@ int sketch_index_load(struct sketch_index *ix, const char *path, int64_t max_id,
                      &stmt, err);
     if (rc == 0)
         sqlite3_bind_int64(stmt, 1, max_id ? max_id : INT64_MAX);
-    while (rc == 0 && !(stop && *stop) && (rc = sql_step(stmt, err)) == 0)
+    while (rc == 0 && !(stop && atomic_load(stop)) && (rc = sql_step(stmt, err)) == 0)
         rc = append_row(ix, stmt);
     sqlite3_finalize(stmt);
     sqlite3_close(db);

@@ -10,6 +10,8 @@
 #ifndef VARVE_MEMORY_SKETCH_H
 #define VARVE_MEMORY_SKETCH_H
 
+#include <stdatomic.h>
+
 #include "base/error.h"
 #include "base/record.h"
 
@@ -32,7 +34,7 @@ uint32_t sketch_index_count(const struct sketch_index *ix);
  * appends until this returns. *stop, when not NULL, ends it early.
  */
 int sketch_index_load(struct sketch_index *ix, const char *path, int64_t max_id,
-                      const volatile bool *stop, struct errmsg *err);
+                      const atomic_bool *stop, struct errmsg *err);
 
 /* The exact comparison behind the sieve; 0 when either is all zero. a[LATENT_DIM], b[LATENT_DIM]. */
 double latent_cosine(const float *a, const float *b);
