@@ -176,6 +176,7 @@ const char schema_v1[] =
     "CREATE VIRTUAL TABLE words USING fts5(\n"
     "  text, content='', detail=none, tokenize=\"ascii tokenchars '._-'\"\n"
     ");\n"
+    "INSERT INTO words(words, rank) VALUES('automerge', 8);\n"
 
     "CREATE VIEW timeline AS\n"
     "  SELECT m.id, m.stratum, s.name AS stream,\n"

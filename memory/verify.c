@@ -14,8 +14,8 @@
 #include "base/record.h"
 #include "memory/evidence.h"
 #include "memory/resend.h"
-#include "memory/schema.h"
 #include "memory/sqlite.h"
+#include "memory/store_internal.h"
 
 struct verify {
     sqlite3 *db;
@@ -330,6 +330,8 @@ static int check_all(struct verify *v, struct errmsg *err)
 {
     int64_t above;
     int r = sql_exec(v->db, "BEGIN", err);
+    if (r == 0)
+        r = store_check_tables(v->db, err);
     if (r == 0)
         r = check_pragma(v->db, "PRAGMA integrity_check(1)", err);
     if (r == 0)
