@@ -66,7 +66,7 @@ class Start(varvetest.Case):
                             ("[wrong]\n", ":3:1: "), ("[source x]\ntype = file\n", ":3:1: ")]:
             d = self.daemon(text, start=False)
             d.spawn()
-            self.ended(d, str(d.config) + place, status=2)
+            self.ended(d, str(d.config) + place)
             done = subprocess.run(d.command("--check-config"), capture_output=True, text=True,
                                   env=d.environment)
             self.assertEqual(done.returncode, 1)
