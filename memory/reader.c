@@ -72,7 +72,7 @@ static const char *const texts[SQL_COUNT] = {
     [SQL_UNUSUAL_BY_TIME] =
         "SELECT moment, stream, t_start, t_end, bits, z, score, why FROM unusual"
         " INDEXED BY unusual_time WHERE t_start >= ?1 AND t_start < ?2 LIMIT ?3",
-    [SQL_MOMENT_ENTITIES] = "SELECT e.id, e.kind, e.name, em.count, 1, e.first, e.last FROM"
+    [SQL_MOMENT_ENTITIES] = "SELECT e.id, e.kind, e.name, em.count, 0, e.first, e.last FROM"
                             " entity_moment em JOIN entity e ON e.id = em.entity"
                             " WHERE em.moment = ?1 ORDER BY em.count DESC, e.name LIMIT 100",
     [SQL_ENTITIES] = "SELECT id, kind, name, count, 0, first, last FROM entity"

@@ -109,7 +109,8 @@ static int read_candidates(struct work *w, const struct candidate *candidates, u
         if (p->count) {
             if (++decoded == DECODE_MOMENTS && i + LOOKUPS_MORE < last)
                 last = i + LOOKUPS_MORE;
-            bytes += p->row.raw_bytes;
+            for (uint32_t k = 0; k < p->count; k++)
+                bytes += p->records[k].text.size;
         }
         w->count++;
     }
