@@ -26,7 +26,8 @@
     " EXISTS(SELECT 1 FROM evidence e WHERE e.moment = m.id), m.title,"                            \
     " CASE m.stratum WHEN 0 THEN (SELECT count(*) FROM unusual u WHERE u.moment = m.id AND"        \
     " u.score >= 0.5) ELSE (SELECT ifnull(sum(unusual), 0) FROM part WHERE moment = m.id) END,"    \
-    " (SELECT max(score) FROM unusual u WHERE u.moment = m.id),"                                   \
+    " CASE m.stratum WHEN 0 THEN (SELECT max(score) FROM unusual u WHERE u.moment = m.id) ELSE"    \
+    " (SELECT max(score) FROM unusual u WHERE u.t_start BETWEEN m.t_start AND m.t_end) END,"       \
     " (SELECT why FROM unusual u WHERE u.moment = m.id ORDER BY score DESC, bits DESC LIMIT 1)"    \
     " FROM moment m "
 
@@ -45,8 +46,10 @@ static const char children_sql[] = "SELECT " COLUMNS "WHERE m.stratum = ?1 AND "
 
 double file_heat(const struct file_span *span)
 {
-    double heat = span->bits_max - log2(span->records > 1 ? (double)span->records : 1);
-    return isfinite(heat) ? heat : 0;
+    double beyond = span->bits_max - log2(span->records > 1 ? (double)span->records : 1);
+    double heat = beyond / HEAT_FULL_BITS, score = span->score * pow(HEAT_FADE, span->stratum);
+    heat = score > heat ? score : heat;
+    return heat > 0 ? (heat < 1 ? heat : 1) : 0;
 }
 
 const struct file_stream *file_stream(const struct dump_file *f, int64_t id)

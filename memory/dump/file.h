@@ -33,8 +33,8 @@ struct file_span {
     uint32_t path, code, model, flags, ended;
     bool pinned, evidence;
     int64_t unusual; /* runs in it that are alerts */
-    double score;    /* of its most unusual run; 0: none, or above stratum 0 */
-    const char *why; /* of that run, "" when none */
+    double score;    /* of the most unusual run in its time; 0: none */
+    const char *why; /* of that run; "" when none, or above stratum 0 */
     const char *title;
 };
 
@@ -112,9 +112,13 @@ int file_gist(struct dump_file *f, int64_t id, struct arena *arena, const char *
 int file_evidence(struct dump_file *f, int64_t id, struct arena *arena, struct record **ret,
                   uint32_t *ret_count, struct errmsg *err);
 
+#define HEAT_FULL_BITS 16.0
+#define HEAT_FADE 0.85
 /*
- * Surprise of a span beyond what its number of records explains, in bits: of a thousand records one
- * is always a one-in-a-thousand.
+ * How hot a span is shown, 0 to 1, the same on a terminal and in the page: the larger of the
+ * calibrated score of what was most unusual in it (fading a little with each stratum above moments)
+ * and its surprise beyond what its number of records explains, for of a thousand records one is
+ * always a one-in-a-thousand. 0.5 is an alert.
  */
 double file_heat(const struct file_span *span);
 

@@ -10,7 +10,6 @@
 #include "memory/dump/file.h"
 
 #define WHEN_COLUMNS 28 /* tree and times */
-#define HEAT_FULL 16.0  /* bits; as in the timeline page */
 
 struct tree {
     struct dump_file *f;
@@ -75,8 +74,7 @@ static void put_bar(struct dump_out *out, double heat)
 {
     static const char *const cells[] = {" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
     static const int colors[] = {240, 240, 243, 179, 214, 208, 202, 196, 197};
-    int level = heat <= 0 ? 1 : 1 + (int)(heat / HEAT_FULL * 7.99);
-    level = level > 8 ? 8 : level;
+    int level = 1 + (int)(heat * 7.99);
     if (out->color)
         buf_printf(&out->buf, "\033[38;5;%dm", colors[level]);
     buf_puts(&out->buf, cells[level]);
@@ -150,7 +148,7 @@ static void put_title(struct tree *t, const struct file_span *s, int used)
     if (out->columns && room < 12)
         room = 12;
     int took = dump_out_text(out, s->title, room);
-    if (!s->why[0] || s->score < 0.5 || strcmp(s->why, s->title) == 0)
+    if (!s->why[0] || s->score < 0.5 || strstr(s->title, s->why))
         return;
     if (out->columns && room - took < 16)
         return;
@@ -218,8 +216,7 @@ static void put_head(struct tree *t)
     buf_puts(&out->buf, records == 1 ? " record\n" : " records\n");
     paint(out, "2");
     buf_puts(&out->buf,
-             "surprise: ▁ usual … █ one in 65,000 for so many records;  ! holds something"
-             " unusual;  times are local\n\n");
+             "surprise: ▁ usual … █ extreme;  ! holds something unusual;  local times\n\n");
     buf_printf(&out->buf, "  %-*s%-*s%11s\n", WHEN_COLUMNS, "when", t->name_columns, "what",
                "records");
     paint(out, "0");

@@ -47,14 +47,17 @@ function makeRamp(stops) {
 }
 
 /*
- * The colour of a span is that of its most surprising record, less log2 of its records: of a
+ * How hot a span is: the larger of the calibrated score of what was most unusual in it, which fades a
+ * little with each stratum, and its surprise beyond what its number of records explains, for of a
  * thousand records one is always a one-in-a-thousand. So a quiet day is as pale as a quiet moment.
- * What lies beyond HEAT_FULL bits looks the same.
+ * file_heat() in memory/dump/file.c is the same.
  */
-const HEAT_FULL = 16;
+const HEAT_FULL_BITS = 16;
+const HEAT_FADE = 0.85;
 const heat = Uint8Array.from(mem.bits, (bits, n) => {
-  const beyond = (bits - Math.log2(Math.max(1, mem.records[n]))) / HEAT_FULL;
-  return Math.round(Math.max(0, Math.min(1, beyond)) * (RAMP_SIZE - 1));
+  const beyond = (bits - Math.log2(Math.max(1, mem.records[n]))) / HEAT_FULL_BITS;
+  const hot = Math.max(beyond, mem.score[n] * HEAT_FADE ** mem.stratum[n]);
+  return Math.round(Math.max(0, Math.min(1, hot)) * (RAMP_SIZE - 1));
 });
 
 const theme = { dark: false, ramp: null, css: {} };

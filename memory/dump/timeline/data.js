@@ -132,7 +132,8 @@ const lanes = (() => {
       least: sparks.length ? 60 : 38,
     }));
   });
-  return list;
+  // What has not recorded anything yet comes last.
+  return list.sort((a, b) => (a.nodes.length === 0) - (b.nodes.length === 0));
 })();
 
 /* Few lanes share out the room there is, up to half as much again; many keep theirs and scroll. */
@@ -151,6 +152,22 @@ function placeLanes(room) {
 
 const laneOf = (n) => lanes.find((lane) =>
   lane.stratum === mem.stratum[n] && (lane.stratum > 0 || lane.streamIndex === mem.stream[n]));
+
+/*
+ * Where to begin: everything, unless most moments lie close together and the rest is spread thin, as
+ * when an old log was read in; then the shortest span that holds three in five of them.
+ */
+const crowd = (() => {
+  const moments = mem.strata.find((s) => s.stratum === 0);
+  const count = moments ? moments.end - moments.first : 0;
+  const reach = Math.ceil(count * 0.6) - 1;
+  let best = null;
+  for (let n = 0; n + reach < count; n++) {
+    const span = mem.start[n + reach] - mem.start[n];
+    if (!best || span <= best.span) best = { span, t0: mem.start[n], t1: mem.start[n + reach] };
+  }
+  return best && best.span > 0 && best.span * 5 < mem.high - mem.low ? best : null;
+})();
 
 /* Moments in time order and those that hold something unusual, for n and p and the first list. */
 const unusualMoments = (() => {

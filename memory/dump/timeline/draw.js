@@ -355,6 +355,19 @@ function drawSelection() {
   ctx.stroke();
 }
 
+/* Where we are among the lanes, when they do not all fit. */
+function drawThumb(room) {
+  if (lanes.total <= room) return;
+  const tall = Math.max(24, (room / lanes.total) * room);
+  const at = (view.scroll / (lanes.total - room)) * (room - tall);
+  ctx.globalAlpha = 0.55;
+  ctx.fillStyle = theme.css.faint;
+  ctx.beginPath();
+  ctx.roundRect(view.width - 6, AXIS_HEIGHT + at + 2, 4, tall - 4, 2);
+  ctx.fill();
+  ctx.globalAlpha = 1;
+}
+
 function paintMain() {
   const { w, h } = fitCanvas(canvas, ctx);
   view.width = w;
@@ -373,6 +386,7 @@ function paintMain() {
     drawLane(lane, top);
   }
   drawSelection();
+  drawThumb(h - AXIS_HEIGHT);
   ctx.restore();
   drawAxis();
 }

@@ -44,10 +44,10 @@ function fillLegend() {
     c.fillStyle = theme.ramp.colors[i];
     c.fillRect(Math.floor((i / RAMP_SIZE) * w), 0, Math.ceil(w / RAMP_SIZE) + 1, h);
   }
-  const ticks = [[0, 'usual'], [HEAT_FULL, '1 in 65,000']];
-  document.getElementById('ramp-ticks').replaceChildren(...ticks.map(([bits, label]) => {
+  const ticks = [[0, 'usual'], [0.5, 'unusual'], [1, 'extreme']];
+  document.getElementById('ramp-ticks').replaceChildren(...ticks.map(([at, label]) => {
     const span = el('span', null, label);
-    span.style.left = `${(bits / HEAT_FULL) * 100}%`;
+    span.style.left = `${at * 100}%`;
     return span;
   }));
 }
@@ -116,10 +116,12 @@ function later(act) {
   }, 150);
 }
 
+/* Painted at once, not with the next frame: in between the old picture would show stretched. */
 function resize() {
   placeLanes(canvas.getBoundingClientRect().height - AXIS_HEIGHT);
   fillGutter();
-  refreshOverview();
+  overview.columns = null;
+  for (const paint of painters) paint();
 }
 
 function restyle() {

@@ -56,7 +56,7 @@ function worstOf(n) {
 /* The reason of the most unusual run, unless the title says it already. */
 function reasonBeside(n) {
   const worst = worstOf(n);
-  return worst && worst.why !== mem.title(n) ? worst.why : '';
+  return worst && !mem.title(n).includes(worst.why) ? worst.why : '';
 }
 
 const note = (text) => el('p', { class: 'note' }, text);
@@ -156,7 +156,7 @@ function crumbs(n) {
 
 function meter(n) {
   const inner = el('i');
-  inner.style.width = `${Math.min(100, (mem.bits[n] / 24) * 100)}%`;
+  inner.style.width = `${Math.max(2, (heat[n] / (RAMP_SIZE - 1)) * 100)}%`;
   inner.style.background = heatColor(n);
   return el('span', { class: 'meter', 'aria-hidden': 'true' }, inner);
 }

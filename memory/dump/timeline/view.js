@@ -12,7 +12,9 @@ const bounds = (() => {
 })();
 
 const view = {
-  t0: bounds.t0, t1: bounds.t1, scroll: 0,
+  t0: crowd ? crowd.t0 - crowd.span * 0.05 : bounds.t0,
+  t1: crowd ? crowd.t1 + crowd.span * 0.05 : bounds.t1,
+  scroll: 0,
   width: 800, height: 400,
   selected: -1, hover: -1,
   query: '', hits: null, // Uint8Array by node while a search is on
