@@ -162,7 +162,7 @@ const crowd = (() => {
   const count = moments ? moments.end - moments.first : 0;
   const reach = Math.ceil(count * 0.6) - 1;
   let best = null;
-  for (let n = 0; n + reach < count; n++) {
+  for (let n = 0; count >= 50 && n + reach < count; n++) {
     const span = mem.start[n + reach] - mem.start[n];
     if (!best || span <= best.span) best = { span, t0: mem.start[n], t1: mem.start[n + reach] };
   }
