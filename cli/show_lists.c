@@ -84,6 +84,22 @@ void show_item_line(struct show *s, const struct json *item)
     buf_deinit(&line);
 }
 
+/* The best records that lie in an item: what the answer rests on. */
+static void put_evidence(struct show *s, const struct json *records, const char *id)
+{
+    int shown = 0;
+    for (const struct json *r = json_first(records); r && shown < 3; r = json_next(r)) {
+        const char *text = json_string(json_get(r, "text"));
+        char when[SHOW_TIME_SIZE];
+        if (!text || strcmp(text_of(r, "id"), id) != 0)
+            continue;
+        buf_printf(s->out, "    %s  ", show_time(s, json_get(r, "time"), when));
+        text_line(s->out, text, s->width > 50 ? s->width - 26 : 0);
+        buf_putc(s->out, '\n');
+        shown++;
+    }
+}
+
 void lists_answer(struct show *s, const struct json *result)
 {
     const char *text = text_of(result, "text");
@@ -105,6 +121,7 @@ void lists_answer(struct show *s, const struct json *result)
         buf_puts(s->out, s->color ? "\033[1m" : "");
         text_line(s->out, line.data ? line.data : "", s->width);
         buf_puts(s->out, s->color ? "\033[0m\n" : "\n");
+        put_evidence(s, json_get(result, "records"), text_of(i, "id"));
         text_block(s->out, text_of(i, "gist"), 4);
         buf_deinit(&line);
     }

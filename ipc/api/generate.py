@@ -77,7 +77,8 @@ def tool(method):
         schema["properties"][p["name"]] = dict(SCHEMA[p["type"]])
         if "choices" in p:
             schema["properties"][p["name"]]["enum"] = p["choices"]
-    schema["properties"]["max_bytes"] = {"type": "integer"}
+    if not method.get("durable"):  # what changes something answers in a line
+        schema["properties"]["max_bytes"] = {"type": "integer"}
     required = [p["name"] for p in params if p.get("required")]
     if required:
         schema["required"] = required
