@@ -16,8 +16,8 @@
 #define TIME_BUDGET (US_PER_SECOND / 2)
 #define ABSENT_BELOW 0.3
 #define TEXTS_SHARE 0.6 /* of the budget that records' texts may take */
-#define QUOTE_MAX 300     /* bytes of a record that the answer quotes */
-#define UNKNOWN_SAID 8    /* words that are named as never seen */
+#define QUOTE_MAX 300   /* bytes of a record that the answer quotes */
+#define UNKNOWN_SAID 8  /* words that are named as never seen */
 
 /* Words that ask without saying what about. */
 static const char generic_words[] =
@@ -266,7 +266,7 @@ static int answer_content(struct answering *a, const char *rest, struct errmsg *
     return 0;
 }
 
-static int join_span(struct answering *a, const struct timephrase *phrase)
+static void join_span(struct answering *a, const struct timephrase *phrase)
 {
     struct reader_filter *f = &a->filter;
     int64_t until = phrase->until == TIME_UNKNOWN ? INT64_MAX : phrase->until;
@@ -277,7 +277,6 @@ static int join_span(struct answering *a, const struct timephrase *phrase)
     /* The caller's span and the question's exclude each other: an empty span, nothing recorded. */
     if (f->until <= f->since)
         f->until = f->since;
-    return 0;
 }
 
 static int ask(struct answering *a, struct errmsg *err)

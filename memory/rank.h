@@ -39,8 +39,7 @@ void rank_query_init(struct rank_query *q, const struct words_query *words,
                      const struct words_df *df);
 
 struct rank_moment {
-    int64_t id, stream;
-    int64_t start;
+    int64_t stream;
     const struct record *records;
     uint32_t count;
     double latent; /* cosine to the question's, 0: none */
@@ -55,7 +54,7 @@ struct rank_record {
 };
 
 /*
- * moments must be in order of (stream, start). ret: all their text records in that order, in the
+ * moments must be in order of stream and time. ret: all their text records in that order, in the
  * arena; total is 0 where nothing speaks for a record. 0 or ERR_NOMEM.
  */
 int rank_records(const struct rank_query *q, const struct rank_moment *moments,

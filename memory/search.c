@@ -44,7 +44,6 @@ struct work {
     uint32_t count;
     struct rank_record *ranked;
     uint32_t ranked_count;
-    const struct passed **decoded; /* by index of rank_moment */
 };
 
 static int prepare_question(struct work *w, struct errmsg *err)
@@ -89,8 +88,7 @@ static int read_candidates(struct work *w, const struct candidate *candidates, u
         struct passed *p = &w->passed[w->count];
         *p = (struct passed){.candidate = &candidates[i], .terms = candidates[i].terms};
         int rc = reader_moment(w->r, candidates[i].id, &w->r->scratch, &p->row, err);
-        if (rc == SQL_DONE || (rc == 0 && (!reader_moment_passes(&p->row, w->q->filter) ||
-                                           p->row.id == w->q->leave_out)))
+        if (rc == SQL_DONE || (rc == 0 && !reader_moment_passes(&p->row, w->q->filter)))
             continue;
         if (rc)
             return rc;
@@ -149,13 +147,10 @@ static int score_records(struct work *w, struct errmsg *err)
             order[n++] = &w->passed[i];
     qsort(order, n, sizeof(struct passed *), compare_by_stream);
     for (uint32_t i = 0; i < n; i++)
-        moments[i] = (struct rank_moment){.id = order[i]->row.id,
-                                          .stream = order[i]->row.stream,
-                                          .start = order[i]->row.start,
+        moments[i] = (struct rank_moment){.stream = order[i]->row.stream,
                                           .records = order[i]->records,
                                           .count = order[i]->count,
                                           .latent = order[i]->candidate->latent};
-    w->decoded = (const struct passed **)order;
     if (rank_records(&w->out->rank, moments, n, w->r->weights, arena, &w->ranked, &w->ranked_count))
         return reader_nomem(err);
     for (uint32_t k = 0; k < w->ranked_count; k++) {
@@ -252,7 +247,8 @@ static int collect(struct work *w, struct errmsg *err)
             struct search_record r = {p->row.id, p->row.stream, &p->records[ranked->index],
                                       ranked->total * scale};
             offer(out->best, &out->best_count, RECALL_RECORDS, &r);
-            if (ranked->total >= SUPPORT_SHARE * p->score)
+            /* A record without any of the words is context, however near it stands. */
+            if (ranked->terms && ranked->total >= SUPPORT_SHARE * p->score)
                 out->records[kept++] = r;
         }
         hit->count = kept - hit->first;

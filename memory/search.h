@@ -11,7 +11,6 @@ struct search_query {
     const float *latent; /* NULL: words only */
     const struct reader_filter *filter;
     double recency;
-    int64_t leave_out; /* an id that is no answer; 0: none */
 };
 
 struct search_hit {
