@@ -23,7 +23,7 @@ $(BUILD)/build.ninja:
 		>/dev/null || { cat $(BUILD)/meson-logs/meson-log.txt; exit 1; }
 
 build: $(BUILD)/build.ninja
-	@ninja -C $(BUILD) --quiet
+	@ninja -C $(BUILD) --quiet | { grep -v 'no work to do' || true; }
 
 demo: build
 	@demo/run.sh $(BUILD)

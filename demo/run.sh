@@ -9,17 +9,35 @@ build=$(cd "$1" && pwd)
 here=$(cd "$(dirname "$0")" && pwd)
 PATH="$build/daemon:$build/cli:$build/memory:$PATH"
 folder=$(mktemp -d "${TMPDIR:-/tmp}/varve-demo.XXXXXX")
+database="$folder/state/memory.db"
 export VARVE_SOCKET="$folder/varved.sock"
 daemon=''
 
-finish()
+start()
 {
-    if [ -n "$daemon" ]; then
-        kill -TERM "$daemon" 2>/dev/null || true
-        wait "$daemon" || true
-    fi
+    varved --config "$folder/varved.conf" --state "$folder/state" --socket "$VARVE_SOCKET" \
+        >>"$folder/varved.log" 2>&1 &
+    daemon=$!
+    tries=0
+    until varve status >/dev/null 2>&1; do
+        tries=$((tries + 1))
+        if [ "$tries" -gt 100 ] || ! kill -0 "$daemon" 2>/dev/null; then
+            echo 'varved did not start:' >&2
+            cat "$folder/varved.log" >&2
+            exit 1
+        fi
+        sleep 0.1
+    done
 }
-trap finish EXIT
+
+stop()
+{
+    [ -n "$daemon" ] || return 0
+    kill -TERM "$daemon" 2>/dev/null || true
+    wait "$daemon" || true
+    daemon=''
+}
+trap stop EXIT
 trap 'exit 130' INT TERM
 
 title()
@@ -27,35 +45,24 @@ title()
     printf '\n== %s\n' "$1"
 }
 
-# Shows a command as it could be typed, then what it answers.
+# Prints a command as it could be typed, then what it answers.
 show()
 {
-    printf '\n$ '
+    line='$'
     for word in "$@"; do
         case $word in
-        *' '*) printf '"%s" ' "$word" ;;
-        *) printf '%s ' "$word" ;;
+        *' '*) line="$line \"$word\"" ;;
+        *) line="$line $word" ;;
         esac
     done
-    printf '\n'
+    printf '\n%s\n' "$line"
     "$@"
 }
 
 title 'Starting varved on an empty memory'
 : >"$folder/varved.conf" # no configuration: all defaults
-varved --config "$folder/varved.conf" --state "$folder/state" >"$folder/varved.log" 2>&1 &
-daemon=$!
-tries=0
-until varve status >/dev/null 2>&1; do
-    tries=$((tries + 1))
-    if [ "$tries" -gt 100 ] || ! kill -0 "$daemon" 2>/dev/null; then
-        echo 'varved did not start:' >&2
-        cat "$folder/varved.log" >&2
-        exit 1
-    fi
-    sleep 0.1
-done
-echo "It remembers this machine from now on. Its memory: $folder/state/memory.db"
+start
+echo "It remembers this machine from now on. Its memory: $database"
 
 title 'Two files, ingested by hand: a shop, and the sensors of its cold room'
 python3 "$here/sample.py" "$folder"
@@ -63,25 +70,27 @@ show varve ingest --stream shop --kind text "$folder/shop.log"
 show varve ingest --stream coldroom --kind sensor "$folder/coldroom.csv"
 
 title 'Asking'
-show varve ask 'what happened last night?'
-show varve ask 'why did the compressor stop?'
+show varve ask 'what happened last night?' --budget 2500
+show varve ask 'why did the compressor stop?' --budget 1200
 show varve search 'breaker F7' --limit 3
 show varve ask 'did anybody steal the printer?'
 show varve surprise --stream coldroom --limit 3
 
-title 'What it knows of this machine so far'
+title 'A few seconds later, and after a restart: what it knows of this machine'
 sleep 10 # a few seconds of metrics
+stop
+start
 show varve streams
-show varve ask 'how busy is this machine right now?'
+show varve ask 'what happened in the last five minutes?' --stream host --budget 1500
+show varve search install --stream logs --limit 3
 show varve status
 
 title 'The memory itself'
-printf '\n$ varve-dump %s | head -n 40\n' "$folder/state/memory.db"
-varve-dump "$folder/state/memory.db" >"$folder/memory.txt"
-head -n 40 "$folder/memory.txt"
-lines=$(wc -l <"$folder/memory.txt")
-[ "$lines" -le 40 ] || echo "... $((lines - 40)) more lines in $folder/memory.txt"
-varve-dump "$folder/state/memory.db" --format html >"$folder/timeline.html"
+printf '\n$ varve-dump %s --since -12h | head -n 40\n' "$database"
+varve-dump "$database" >"$folder/memory.txt"
+varve-dump "$database" --since -12h | head -n 40
+echo "... all $(wc -l <"$folder/memory.txt") lines are in $folder/memory.txt"
+varve-dump "$database" --format html >"$folder/timeline.html"
 
 title 'Done'
 cat <<END
