@@ -18,6 +18,7 @@ import json
 import os
 import pathlib
 import random
+import re
 import socket
 import subprocess
 import sys
@@ -44,9 +45,13 @@ def make_lines(path, count, data):
         for i in range(count):
             line = seed[i % len(seed)]
             if i >= len(seed):
-                line = line.replace("1", str(rng.randrange(10)), 1)
+                line = LAST_NUMBER.sub(lambda m: str(rng.randrange(10 ** len(m[1]))), line, count=1)
             out.write(line + "\n")
     return source
+
+
+# Digits that end a line's last number: times at its beginning stay what they are.
+LAST_NUMBER = re.compile(r"(\d{1,6})(?=\D*$)")
 
 
 class Daemon:
