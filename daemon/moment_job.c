@@ -39,7 +39,7 @@ static void *copy_array(struct arena *arena, const void *from, size_t size, bool
     return copy;
 }
 
-/* The writer reads the records' numbers and times, never their payload: that is in the block. */
+/* The writer reads the records' numbers, times and sizes, never their payload: that is in the block. */
 static bool copy_moment(struct moment_job *job, const struct moment *m)
 {
     bool ok = true;
@@ -48,7 +48,8 @@ static bool copy_moment(struct moment_job *job, const struct moment *m)
     struct record *records =
         copy_array(&job->arena, m->records, m->record_count * sizeof(*m->records), &ok);
     for (uint32_t i = 0; records && i < m->record_count; i++) {
-        records[i].ref = records[i].text = (struct slice){NULL, 0};
+        records[i].ref = (struct slice){NULL, 0};
+        records[i].text = (struct slice){NULL, record_payload_size(&m->records[i])};
         records[i].samples = NULL;
         records[i].sample_count = 0;
     }
