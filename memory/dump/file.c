@@ -24,12 +24,12 @@
     " m.seq_last, ifnull(m.stream, 0), m.stratum, m.bits, m.bits_max, m.z, m.confidence, m.tau,"   \
     " m.path, m.code, m.model, m.flags, m.ended, m.pinned,"                                        \
     " EXISTS(SELECT 1 FROM evidence e WHERE e.moment = m.id), m.title,"                            \
-    " CASE m.stratum WHEN 0 THEN (SELECT count(*) FROM unusual u WHERE u.moment = m.id AND"        \
-    " u.score >= 0.5) ELSE (SELECT ifnull(sum(unusual), 0) FROM part WHERE moment = m.id) END,"    \
-    " CASE m.stratum WHEN 0 THEN (SELECT max(score) FROM unusual u WHERE u.moment = m.id) ELSE"    \
-    " (SELECT max(score) FROM unusual u WHERE u.t_start BETWEEN m.t_start AND m.t_end) END,"       \
+    " (SELECT count(*) FROM unusual u WHERE " RUNS_OF_M " AND u.score >= 0.5),"                    \
+    " (SELECT max(score) FROM unusual u WHERE " RUNS_OF_M "),"                                     \
     " (SELECT why FROM unusual u WHERE u.moment = m.id ORDER BY score DESC, bits DESC LIMIT 1)"    \
     " FROM moment m "
+/* A moment's own runs; above, those of its time: two searches of which one finds nothing. */
+#define RUNS_OF_M "(u.moment = m.id OR (m.stratum > 0 AND u.t_start BETWEEN m.t_start AND m.t_end))"
 
 static const char roots_sql[] = "SELECT m.id FROM moment m WHERE " PASSES(
     "m") " AND (m.stratum = ?1 OR ?1 < 0 AND NOT EXISTS(SELECT 1 FROM moment p WHERE p.id = "
@@ -47,9 +47,9 @@ static const char children_sql[] = "SELECT " COLUMNS "WHERE m.stratum = ?1 AND "
 double file_heat(const struct file_span *span)
 {
     double beyond = span->bits_max - log2(span->records > 1 ? (double)span->records : 1);
-    double heat = beyond / HEAT_FULL_BITS, score = span->score * pow(HEAT_FADE, span->stratum);
-    heat = score > heat ? score : heat;
-    return heat > 0 ? (heat < 1 ? heat : 1) : 0;
+    double quiet = beyond > 0 ? fmin(beyond / HEAT_FULL_BITS, 0.49) : 0;
+    double hot = fmin(span->score * pow(HEAT_FADE, span->stratum), 1);
+    return hot > quiet ? hot : quiet;
 }
 
 const struct file_stream *file_stream(const struct dump_file *f, int64_t id)

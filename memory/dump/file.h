@@ -115,10 +115,10 @@ int file_evidence(struct dump_file *f, int64_t id, struct arena *arena, struct r
 #define HEAT_FULL_BITS 16.0
 #define HEAT_FADE 0.85
 /*
- * How hot a span is shown, 0 to 1, the same on a terminal and in the page: the larger of the
- * calibrated score of what was most unusual in it (fading a little with each stratum above moments)
- * and its surprise beyond what its number of records explains, for of a thousand records one is
- * always a one-in-a-thousand. 0.5 is an alert.
+ * How hot a span is shown, 0 to 1, the same on a terminal and in the page. From 0.5 on it is the
+ * calibrated score of the worst alert in it, fading a little with each stratum above moments.
+ * Without an alert it is below: its surprise beyond what its number of records explains, for of a
+ * thousand records one is always a one-in-a-thousand.
  */
 double file_heat(const struct file_span *span);
 

@@ -144,6 +144,8 @@ static int load_unusual(struct page *p, struct errmsg *err)
         for (uint32_t i = 0; r == 0 && i < count; i++) {
             const struct file_unusual *u = &list[i];
             uint32_t why;
+            if (u->score < 0.5 && !u->why[0])
+                continue;
             if (intern_put(&p->texts, u->why, strlen(u->why), &why) != 0) {
                 r = no_memory(err);
                 break;

@@ -47,17 +47,18 @@ function makeRamp(stops) {
 }
 
 /*
- * How hot a span is: the larger of the calibrated score of what was most unusual in it, which fades a
- * little with each stratum, and its surprise beyond what its number of records explains, for of a
- * thousand records one is always a one-in-a-thousand. So a quiet day is as pale as a quiet moment.
- * file_heat() in memory/dump/file.c is the same.
+ * How hot a span is. From 0.5 on it is the calibrated score of the worst alert in it, fading a little
+ * with each stratum. Without an alert it is below: its surprise beyond what its number of records
+ * explains, for of a thousand records one is always a one-in-a-thousand; so a quiet day is as pale as
+ * a quiet moment. file_heat() in memory/dump/file.c is the same.
  */
 const HEAT_FULL_BITS = 16;
 const HEAT_FADE = 0.85;
 const heat = Uint8Array.from(mem.bits, (bits, n) => {
   const beyond = (bits - Math.log2(Math.max(1, mem.records[n]))) / HEAT_FULL_BITS;
-  const hot = Math.max(beyond, mem.score[n] * HEAT_FADE ** mem.stratum[n]);
-  return Math.round(Math.max(0, Math.min(1, hot)) * (RAMP_SIZE - 1));
+  const quiet = Math.max(0, Math.min(0.49, beyond));
+  const hot = Math.min(1, mem.score[n] * HEAT_FADE ** mem.stratum[n]);
+  return Math.round(Math.max(quiet, hot) * (RAMP_SIZE - 1));
 });
 
 const theme = { dark: false, ramp: null, css: {} };

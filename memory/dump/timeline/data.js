@@ -155,7 +155,8 @@ const laneOf = (n) => lanes.find((lane) =>
 
 /*
  * Where to begin: everything, unless most moments lie close together and the rest is spread thin, as
- * when an old log was read in; then the shortest span that holds three in five of them.
+ * when an old log was read in; then the shortest span that holds three in five of them, and what
+ * goes on from there without a long break.
  */
 const crowd = (() => {
   const moments = mem.strata.find((s) => s.stratum === 0);
@@ -166,7 +167,14 @@ const crowd = (() => {
     const span = mem.start[n + reach] - mem.start[n];
     if (!best || span <= best.span) best = { span, t0: mem.start[n], t1: mem.start[n + reach] };
   }
-  return best && best.span > 0 && best.span * 5 < mem.high - mem.low ? best : null;
+  if (!best || best.span === 0 || best.span * 5 >= mem.high - mem.low) return null;
+  const pause = best.span / 4;
+  for (let n = moments.first; n < moments.end; n++) {
+    if (mem.start[n] > best.t1 && mem.start[n] <= best.t1 + pause) best.t1 = mem.start[n];
+    const back = moments.end - 1 - n + moments.first;
+    if (mem.start[back] < best.t0 && mem.start[back] >= best.t0 - pause) best.t0 = mem.start[back];
+  }
+  return best;
 })();
 
 /* Moments in time order and those that hold something unusual, for n and p and the first list. */

@@ -70,7 +70,8 @@ function item(n, withWhy) {
   const worst = withWhy ? worstOf(n) : null;
   const why = withWhy ? reasonBeside(n) : '';
   const at = worst ? worst.start : mem.start[n];
-  const bits = mem.bits[n] >= 1 ? ` · ${mem.bits[n].toFixed(0)} bits` : '';
+  const much = mem.score[n] >= 0.5 && mem.stratum[n] === 0
+    ? ` · score ${mem.score[n].toFixed(2)}` : ` · ${mem.bits[n].toFixed(0)} bits`;
   const when = `${dayText(at)} ${clockText(at, mem.stratum[n] > 1 ? DAY : HOUR)}`;
   return el('li', null, el('button', {
     type: 'button', 'data-id': mem.id[n], 'aria-current': n === view.selected ? 'true' : null,
@@ -79,7 +80,7 @@ function item(n, withWhy) {
   heatBar(n),
   el('b', null, marked(mem.title(n))),
   why ? el('span', { class: 'why' }, marked(why)) : null,
-  el('span', null, `${when} · ${placeOf(n)}${bits}`)));
+  el('span', null, `${when} · ${placeOf(n)}${much}`)));
 }
 
 function itemList(nodes, withWhy, total) {
@@ -165,6 +166,7 @@ function facts(n) {
   const list = el('dl', { class: 'facts' });
   const add = (name, ...value) => list.append(el('dt', null, name), el('dd', null, ...value));
   add('surprise', meter(n), `${mem.bits[n].toFixed(1)} bits, ${oddsText(mem.bits[n])}`);
+  if (mem.score[n] >= 0.5) add('score', `${mem.score[n].toFixed(2)}, an alert from 0.50 on`);
   if (mem.stratum[n] === 0 && mem.records[n] > 1) {
     add('on average', `${mem.mean[n].toFixed(1)} bits a record`);
   }
@@ -199,8 +201,7 @@ function unusualSection(n) {
       type: 'button',
       onclick: () => glideTo(u.start - around, u.end + around),
     }, heatBar(n), el('b', null, marked(u.why || 'unusual')),
-    el('span', null, spanText(u.start, u.end), ` · ${u.bits.toFixed(0)} bits, `,
-      oddsText(u.bits)))));
+    el('span', null, `${spanText(u.start, u.end)} · score ${u.score.toFixed(2)}`))));
   }
   if (list.length > 20) ul.append(el('li', { class: 'more' }, `and ${list.length - 20} more`));
   return section('Unusual here', ul);

@@ -16,12 +16,12 @@ function dayText(ms, year) {
   return year ? `${date} ${d.getFullYear()}` : date;
 }
 
-/* `span`: how long what is described lasts; short things need seconds or less. */
+/* `span`: how long what is described lasts; short things need seconds, or milliseconds if any. */
 function clockText(ms, span) {
   const d = new Date(ms);
   let s = `${two(d.getHours())}:${two(d.getMinutes())}`;
   if (span < 12 * HOUR) s += `:${two(d.getSeconds())}`;
-  if (span < 10 * SECOND) s += `.${three(d.getMilliseconds())}`;
+  if (span < 10 * SECOND && (span > 0 || ms % SECOND)) s += `.${three(d.getMilliseconds())}`;
   return s;
 }
 

@@ -12,8 +12,8 @@ const bounds = (() => {
 })();
 
 const view = {
-  t0: crowd ? crowd.t0 - crowd.span * 0.05 : bounds.t0,
-  t1: crowd ? crowd.t1 + crowd.span * 0.05 : bounds.t1,
+  t0: crowd ? crowd.t0 - (crowd.t1 - crowd.t0) * 0.02 : bounds.t0,
+  t1: crowd ? crowd.t1 + (crowd.t1 - crowd.t0) * 0.02 : bounds.t1,
   scroll: 0,
   width: 800, height: 400,
   selected: -1, hover: -1,
