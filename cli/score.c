@@ -201,7 +201,7 @@ static int on_record(void *arg, const struct record *given, uint64_t line)
     /* Lines of a log may be out of order by seconds; only a step back beyond that is an event. */
     bool backward = s->last_time != TIME_UNKNOWN && r.time < s->last_time - 5 * US_PER_SECOND;
     s->last_time = r.time;
-    segmenter_push(s->segmenter, r.time, o.bits, o.latent, backward);
+    segmenter_push(s->segmenter, r.time, &o, backward);
     while (!rc && segmenter_cut(s->segmenter, &cut) == SEGMENT_CUT)
         rc = leave(s, &cut);
     return rc ? rc : print_until(s, segmenter_settled(s->segmenter));

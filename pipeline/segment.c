@@ -112,7 +112,10 @@ int segmenter_new(enum stream_kind kind, const struct segment_options *options,
         o->max_records = MOMENT_RECORDS;
     if (o->min_records > o->max_records)
         o->min_records = o->max_records;
-    s->lag = LAG;
+    /* A change of regime is known late; shapes, not single samples, make a sensor's moments. */
+    s->lag = kind == KIND_SENSOR ? SEGMENT_LAG_MAX : LAG;
+    o->no_surprise |= kind == KIND_SENSOR;
+    o->no_shift |= kind == KIND_SENSOR;
     *ret = s;
     return 0;
 }
@@ -123,10 +126,10 @@ void segmenter_free(struct segmenter *s)
 }
 
 /* out += weight * token i. */
-static void add_latent(const struct segmenter *s, uint32_t i, float weight, float *out)
+static void add_latent(const struct segmenter *s, uint32_t i, float weight, float *restrict out)
 {
     float w = weight * s->scales[i];
-    const int8_t *q = s->latents[i];
+    const int8_t *restrict q = s->latents[i];
     for (int d = 0; d < LATENT_DIM; d++)
         out[d] += w * (float)q[d];
 }
@@ -140,20 +143,24 @@ static float dot(const float *a, const float *b)
     return ((sum[0] + sum[1]) + (sum[2] + sum[3])) + ((sum[4] + sum[5]) + (sum[6] + sum[7]));
 }
 
-static void store_latent(struct segmenter *s, uint32_t i, const float *latent)
+static void store_latent(struct segmenter *s, uint32_t i, const float *restrict latent)
 {
+    float lanes[8] = {0};
+    for (int d = 0; d < LATENT_DIM; d += 8)
+        for (int k = 0; k < 8; k++) {
+            float size = latent[d + k] < 0 ? -latent[d + k] : latent[d + k];
+            lanes[k] = size > lanes[k] ? size : lanes[k];
+        }
     float most = 0;
-    for (int d = 0; d < LATENT_DIM; d++)
-        most = fmaxf(most, fabsf(latent[d]));
-    if (!(most > 0) || !isfinite(most)) {
-        memset(s->latents[i], 0, LATENT_DIM);
-        s->scales[i] = 0;
-        return;
+    for (int k = 0; k < 8; k++)
+        most = lanes[k] > most ? lanes[k] : most;
+    int8_t *restrict q = s->latents[i];
+    s->scales[i] = most > 1e-12f && most < 1e6f ? most / 127 : 0;
+    float up = s->scales[i] > 0 ? 127 / most : 0;
+    for (int d = 0; d < LATENT_DIM; d++) {
+        float v = latent[d] * up;
+        q[d] = (int8_t)(v + (v < 0 ? -0.5f : 0.5f));
     }
-    float up = 127 / most;
-    for (int d = 0; d < LATENT_DIM; d++)
-        s->latents[i][d] = (int8_t)lrintf(latent[d] * up);
-    s->scales[i] = most / 127;
 }
 
 /* ---- refinement ------------------------------------------------------------------------------ */
@@ -349,20 +356,34 @@ static void look(struct segmenter *s)
         decide(s, refined(s, shift, SHIFT_WINDOW / 2), END_SHIFT);
 }
 
-void segmenter_push(struct segmenter *s, int64_t time, double bits, const float *latent,
-                    bool backward)
+/*
+ * The sensor model knows of a change only some time later, and its word outweighs the others'. Where
+ * the place has settled meanwhile, the cut comes as early as it still can.
+ */
+static void take_regime(struct segmenter *s, uint32_t back)
+{
+    uint32_t settled = segmenter_settled(s);
+    uint32_t at = s->count - 1 > back ? s->count - 1 - back : 0;
+    at = at > settled ? at : settled + 1;
+    if (at < s->count)
+        decide(s, at, END_SHIFT);
+}
+
+void segmenter_push(struct segmenter *s, int64_t time, const struct observation *o, bool backward)
 {
     uint32_t i = s->count++;
-    float b = clampf((float)bits, 0, 1000);
+    float b = clampf((float)o->bits, 0, 1000);
     s->times[i] = time;
     s->bits[i] = b;
-    store_latent(s, i, latent);
+    store_latent(s, i, o->latent);
     slide(s);
     bool gap = backward || (i > 0 && is_gap(s, s->times[i - 1], time));
     if (!s->pending && is_surprise(s, i))
         s->pending = i;
     if (gap && i > 0)
         decide(s, i, END_GAP);
+    else if (o->shift && !s->options.no_regime)
+        take_regime(s, o->shift);
     else if (!s->cut)
         look(s);
     robust_add(&s->surprise, b * 8);

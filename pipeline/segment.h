@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/record.h"
+#include "model/encoder.h"
 
 #define SEGMENT_LAG_MAX 256
 #define SEGMENT_WINDOW (MOMENT_RECORDS + SEGMENT_LAG_MAX)
@@ -31,10 +32,10 @@ void segmenter_free(struct segmenter *s);
 
 /*
  * One more record behind the window. The caller then asks segmenter_cut until it gives 0.
- * `latent` is copied; `bits` finite; `backward` demands a cut before this record.
+ * Of `o` bits (finite), latent (not NULL, copied) and shift are read; `backward` demands a cut before
+ * this record.
  */
-void segmenter_push(struct segmenter *s, int64_t time, double bits, const float *latent,
-                    bool backward);
+void segmenter_push(struct segmenter *s, int64_t time, const struct observation *o, bool backward);
 
 struct segment_cut {
     uint32_t count; /* the first so many records of the window are a moment: 1..max_records */

@@ -184,7 +184,9 @@ static void observe(struct pipeline_stream *s, struct lane *l, struct block *b)
     l->open++;
     l->open_bytes += b->size;
     l->last_time = b->record.time;
-    segmenter_push(l->segmenter, b->record.time, o.bits, o.latent ? o.latent : nothing, backward);
+    if (!o.latent)
+        o.latent = nothing;
+    segmenter_push(l->segmenter, b->record.time, &o, backward);
     while (segmenter_cut(l->segmenter, &cut) == SEGMENT_CUT)
         emit(s, l, &cut);
     if (l->open_bytes > OPEN_BYTES_MAX)
