@@ -26,6 +26,7 @@
 #define SHIFT_WINDOW 16
 #define SHIFT_FLOOR 0.15f
 #define SHIFT_SCALE 0.05f
+#define SENSOR_ALERT 0.8 /* score of a sample so far out that it is a boundary by itself */
 #define CONFIRM 1.0f     /* what a surprise needs of a shift beside it */
 #define SURPRISE_BITS 4  /* least distance from the median */
 #define SURPRISE_REACH 64 /* how far back a surprise's cut may move */
@@ -46,6 +47,7 @@ struct robust {
 
 struct segmenter {
     struct segment_options options;
+    bool sensor;
     uint32_t lag;
     uint32_t count; /* of the window */
     int8_t latents[SEGMENT_WINDOW][LATENT_DIM];
@@ -53,6 +55,7 @@ struct segmenter {
     float bits[SEGMENT_WINDOW];
     int64_t times[SEGMENT_WINDOW];
     uint32_t cut; /* decided and not yet taken; 0: none */
+    bool after_event; /* a surprise or shift cut before the window */
     uint32_t pending; /* a surprise whose aftermath is waited for; 0: none */
     enum moment_end ended;
     struct robust surprise, shift;
@@ -114,7 +117,7 @@ int segmenter_new(enum stream_kind kind, const struct segment_options *options,
         o->min_records = o->max_records;
     /* A change of regime is known late; shapes, not single samples, make a sensor's moments. */
     s->lag = kind == KIND_SENSOR ? SEGMENT_LAG_MAX : LAG;
-    o->no_surprise |= kind == KIND_SENSOR;
+    s->sensor = kind == KIND_SENSOR;
     o->no_shift |= kind == KIND_SENSOR;
     *ret = s;
     return 0;
@@ -273,10 +276,12 @@ float segmenter_z(const struct segmenter *s, double bits)
     return ((float)bits - r->median / 8) / (scale > SCALE_FLOOR ? scale : SCALE_FLOOR);
 }
 
-static bool is_surprise(const struct segmenter *s, uint32_t at)
+static bool is_surprise(const struct segmenter *s, uint32_t at, double score)
 {
     if (s->options.no_surprise || at < s->options.min_records || s->surprise.count < RENEW)
         return false;
+    if (s->sensor)
+        return score >= SENSOR_ALERT;
     float bits = s->bits[at];
     return bits - s->surprise.median / 8 >= SURPRISE_BITS &&
            segmenter_z(s, bits) > s->options.gamma;
@@ -365,7 +370,10 @@ static void take_regime(struct segmenter *s, uint32_t back)
     uint32_t settled = segmenter_settled(s);
     uint32_t at = s->count - 1 > back ? s->count - 1 - back : 0;
     at = at > settled ? at : settled + 1;
-    if (at < s->count)
+    at = at > s->options.min_records ? at : s->options.min_records;
+    /* The change that a surprise has just cut for is told a second time. */
+    bool told = s->after_event && at < SURPRISE_REACH;
+    if (at < s->count && !told)
         decide(s, at, END_SHIFT);
 }
 
@@ -378,10 +386,12 @@ void segmenter_push(struct segmenter *s, int64_t time, const struct observation 
     store_latent(s, i, o->latent);
     slide(s);
     bool gap = backward || (i > 0 && is_gap(s, s->times[i - 1], time));
-    if (!s->pending && is_surprise(s, i))
+    if (!s->pending && is_surprise(s, i, o->score))
         s->pending = i;
     if (gap && i > 0)
         decide(s, i, END_GAP);
+    else if (s->sensor && s->pending)
+        decide(s, s->pending, END_SURPRISE);
     else if (o->shift && !s->options.no_regime)
         take_regime(s, o->shift);
     else if (!s->cut)
@@ -428,6 +438,7 @@ static int take(struct segmenter *s, uint32_t n, enum moment_end why, struct seg
 {
     *ret = (struct segment_cut){.count = n, .ended = why};
     moment_latent(s, n, ret->latent);
+    s->after_event = why == END_SURPRISE || why == END_SHIFT;
     leave(s, n);
     return SEGMENT_CUT;
 }

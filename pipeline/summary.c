@@ -203,9 +203,8 @@ static void word_run(struct summariser *s, const struct moment *m, const struct 
     wording_printf(&w, "%s", notes[peak].why);
     if (s->kind != KIND_TEXT)
         return;
-    struct slice line = line_body(s, &m->records[peak]);
     wording_printf(&w, "%s", w.size ? ": " : "");
-    wording_put(&w, line.data, line.size);
+    put_line(s, &m->records[peak], &w);
 }
 
 static void find_unusual(struct summariser *s, const struct noted *notes, struct moment *m)

@@ -78,7 +78,9 @@ bool entity_add(struct summariser *s, const char *kind, const char *name, size_t
 
 void sum_text(struct summariser *s, const struct noted *notes, struct moment *m);
 void sum_sensor(struct summariser *s, const struct noted *notes, struct moment *m);
-/* The line without its timestamp. */
+/* The record's first line without its timestamp. */
 struct slice line_body(struct summariser *s, const struct record *r);
+/* The same with nothing of its header but the process: "sshd: Failed password for root". */
+void put_line(struct summariser *s, const struct record *r, struct wording *w);
 
 #endif

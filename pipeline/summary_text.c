@@ -38,6 +38,25 @@ struct slice line_body(struct summariser *s, const struct record *r)
     return line;
 }
 
+void put_line(struct summariser *s, const struct record *r, struct wording *w)
+{
+    struct entity_seen found[ENTITIES_A_LINE];
+    struct slice line = line_body(s, r);
+    size_t head = log_header_end(r->text.data, r->text.size);
+    if (head > 0 && head < r->text.size && line.data < r->text.data + head) {
+        int n = tokens_entities(r->text.data, r->text.size, found, ENTITIES_A_LINE);
+        size_t passed = (size_t)(r->text.data + head - line.data);
+        for (int i = 0; i < n; i++)
+            if (strcmp(found[i].kind, "process") == 0) {
+                wording_printf(w, "%s: ", found[i].name);
+                break;
+            }
+        if (passed < line.size)
+            line = (struct slice){line.data + passed, line.size - passed};
+    }
+    wording_put(w, line.data, line.size);
+}
+
 /* ---- groups ------------------------------------------------------------------------------------ */
 
 static void group_lines(struct summariser *s, const struct noted *notes, const struct moment *m)
@@ -68,8 +87,10 @@ static void group_lines(struct summariser *s, const struct noted *notes, const s
             s->groups[at] = s->groups[at - 1];
         s->groups[at] = moved;
     }
-    uint32_t kinds = s->group_count + others;
-    s->prose = kinds * 10 > m->record_count * 6;
+    uint32_t kinds = s->group_count + others, headers = 0;
+    for (uint32_t i = 0; i < m->record_count; i++)
+        headers += log_header_end(m->records[i].text.data, m->records[i].text.size) > 0;
+    s->prose = kinds * 10 > m->record_count * 6 && headers * 2 < m->record_count;
 }
 
 /* The template's words with its variable places as "…"; "sshd: Failed password for … from …". */
@@ -82,14 +103,8 @@ static void put_label(struct summariser *s, const struct moment *m, const struct
                            ? s->encoder->ops->template_text(s->encoder, g->template_id)
                            : NULL;
     wording_init(&label, room, sizeof(room));
-    struct slice line = m->records[g->first].text;
-    size_t head = log_header_end(line.data, line.size);
     if (!text || g->count == 1) { /* one line is itself */
-        if (head >= line.size)
-            line = line_body(s, &m->records[g->first]);
-        else
-            line = (struct slice){line.data + head, line.size - head};
-        wording_put(&label, line.data, line.size);
+        put_line(s, &m->records[g->first], &label);
     } else {
         const char *hole;
         while ((hole = strstr(text, "<*>"))) {
@@ -308,23 +323,38 @@ static void sum_talk(struct summariser *s, struct moment *m, struct wording *tit
     }
 }
 
+/* "sshd: " where most lines are one process's. */
+static void put_process(const struct summariser *s, const struct moment *m, struct wording *w)
+{
+    for (uint32_t i = 0; i < s->entity_count; i++) {
+        const struct entity_seen *e = &s->entities[i];
+        if (strcmp(e->kind, "process") == 0 && e->count * 10 >= m->record_count * 6) {
+            wording_printf(w, "%s: ", e->name);
+            return;
+        }
+    }
+}
+
 static void sum_log(struct summariser *s, struct moment *m, struct wording *title,
                     struct wording *gist)
 {
     const struct unusual *u = s->unusual_count ? &s->unusual[0] : NULL;
+    if (!u && s->groups[0].count > 1) /* a single line brings its own */
+        put_process(s, m, title);
+    size_t head = title->size;
     if (u) {
         struct slice line = {u->why, strlen(u->why)};
         put_quote(title, line, LABEL_MAX + 16);
     }
     for (uint32_t g = 0; g < s->group_count && g < 3; g++) {
         size_t before = title->size;
-        if (u && s->groups[g].count == 1)
+        if (s->groups[g].count == 1 && (u || g > 0))
             break;
-        wording_printf(title, "%s", before ? "; " : "");
+        wording_printf(title, "%s", before > head ? "; " : "");
         put_label(s, m, &s->groups[g], title);
         if (title->size >= title->room - 1) {
             /* What was cut off in the middle is worth less than what stands whole. */
-            if (before)
+            if (before > head)
                 wording_cut(title, before);
             break;
         }
