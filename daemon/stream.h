@@ -51,6 +51,7 @@ struct live_stream {
     struct stream_item *turn_items;          /* what this turn has */
     size_t undone_bytes; /* submitted and not yet through the model */
     bool in_turn;
+    int64_t sealed; /* monotonic: when a question last closed its open moments; 0: never */
     char **channels; /* sensor: names by index; slots are filled once and stay */
     uint16_t channel_count;
     struct work work;

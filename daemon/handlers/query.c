@@ -10,12 +10,22 @@
 #include "base/timespec.h"
 #include "daemon/handlers/handlers.h"
 #include "daemon/query_thread.h"
+#include "daemon/stream.h"
 #include "memory/recall.h"
 #include "memory/recall_json.h"
 #include "model/encoder.h"
 
+/*
+ * A question about the present must not miss what lies in open moments: `ask` closes them first, but a
+ * stream's no oftener than SEAL_US, so that questions do not cut what belongs together, and not while
+ * records are waiting for the model.
+ */
+#define SEAL_US (30 * US_PER_SECOND)
+#define SEAL_BACKLOG (256u << 10)
+
 struct query {
     struct work work;
+    unsigned seals; /* streams whose open moments are being closed */
     struct daemon *daemon;
     struct ipc_request *req;
     struct buf result;
@@ -308,6 +318,32 @@ static void query_done(struct work *work)
     mem_free(q);
 }
 
+static void start_query(struct query *q)
+{
+    pool_submit(&q->daemon->query_pool, &q->work);
+}
+
+static void on_sealed(void *arg, int status, const struct errmsg *err)
+{
+    struct query *q = arg;
+    if (--q->seals == 0)
+        start_query(q);
+}
+
+static void seal_open_moments(struct query *q)
+{
+    struct daemon *d = q->daemon;
+    int64_t now = clock_mono(d->clock);
+    for (struct live_stream *s = d->streams; s; s = s->next) {
+        if (atomic_load(&s->counters.open_records) == 0 || s->undone_bytes > SEAL_BACKLOG ||
+            (s->sealed != 0 && now - s->sealed < SEAL_US))
+            continue;
+        s->sealed = now;
+        q->seals++;
+        stream_flush(s, on_sealed, q);
+    }
+}
+
 void handle_query(struct daemon *d, struct ipc_request *req)
 {
     struct query *q = mem_calloc(1, sizeof(*q));
@@ -319,5 +355,8 @@ void handle_query(struct daemon *d, struct ipc_request *req)
     q->req = req;
     q->work.run = query_run;
     q->work.done = query_done;
-    pool_submit(&d->query_pool, &q->work);
+    q->seals = 1; /* its own, so that the last seal cannot start it twice */
+    if (req->method == API_MEMORY_ASK)
+        seal_open_moments(q);
+    on_sealed(q, 0, NULL);
 }

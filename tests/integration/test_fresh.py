@@ -1,0 +1,42 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""A question finds what came a moment ago, before anything closed the moment it lies in."""
+import unittest
+
+import varvetest
+
+
+class Fresh(varvetest.Case):
+    def test_ask_sees_open_moments(self):
+        client = self.daemon().client()
+        client.call("stream.open", name="s", kind="text")
+        client.append("s", ["the coffee machine caught fire", "somebody put it out"])
+        answer = client.call("memory.ask", query="what caught fire?")
+        self.assertFalse(answer["absent"], answer)
+        self.assertIn("coffee", answer["items"][0]["title"] + answer["items"][0]["gist"])
+
+    def test_questions_do_not_cut_a_stream_to_pieces(self):
+        d = self.daemon()
+        client = d.client()
+        client.call("stream.open", name="s", kind="text")
+        for i in range(20):
+            client.append("s", [f"step {i} of the job is done"])
+            client.call("memory.ask", query="job")
+        client.call("stream.flush", stream="s")
+        items = client.call("memory.timeline", stratum=0, limit=100)["items"]
+        self.assertLessEqual(len(items), 3)
+
+    def test_many_ask_at_once(self):
+        d = self.daemon()
+        feeder = d.client()
+        feeder.call("stream.open", name="s", kind="text")
+        feeder.append("s", ["one line"])
+        clients = [d.client() for _ in range(16)]
+        for client in clients:
+            client.send("memory.ask", query="line")
+        for client in clients:
+            self.assertIn("result", client.answer())
+
+
+if __name__ == "__main__":
+    unittest.main()
