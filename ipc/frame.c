@@ -240,7 +240,7 @@ int frame_get_records(struct slice body, enum stream_kind kind, struct arena *ar
 {
     struct cursor c;
     cursor_init(&c, body.data, body.size);
-    uint32_t total, count = 0;
+    uint32_t total = 0, count = 0;
     int r = get_count(&c, 2, FRAME_RECORDS_MAX, &total, err);
     if (r < 0)
         return r;
@@ -275,7 +275,7 @@ int frame_get_channels(struct slice body, struct arena *arena, struct frame_chan
 {
     struct cursor c;
     cursor_init(&c, body.data, body.size);
-    uint32_t count;
+    uint32_t count = 0;
     int r = get_count(&c, 3, CHANNELS_MAX, &count, err);
     if (r < 0)
         return r;

@@ -1,10 +1,15 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """varve as people and scripts use it."""
+import fcntl
 import json
 import os
 import pathlib
+import pty
+import re
+import struct
 import subprocess
+import termios
 import threading
 import unittest
 
@@ -234,6 +239,41 @@ class Cli(varvetest.Case):
         self.addCleanup(feeder.join)
         item = json.loads(process.stdout.readline()) # what tee says
         self.assertIn("id", item)
+
+    def on_terminal(self, *arguments, columns=50):
+        """What the command writes to a terminal of that width."""
+        main, end = pty.openpty()
+        fcntl.ioctl(end, termios.TIOCSWINSZ, struct.pack("HHHH", 25, columns, 0, 0))
+        process = subprocess.Popen([varvetest.program("varve"), *arguments],
+                                   env={**self.d.environment, "TERM": "xterm"},
+                                   stdin=subprocess.DEVNULL, stdout=end, stderr=end)
+        os.close(end)
+        written = b""
+        while True:
+            try:
+                chunk = os.read(main, 65536)
+            except OSError: # all its writers are gone
+                break
+            if not chunk:
+                break
+            written += chunk
+        os.close(main)
+        process.wait(varvetest.PATIENCE)
+        return written.decode().replace("\r\n", "\n")
+
+    def test_terminal(self):
+        note = "a bell \x07 and \x1b[31mred and a long tail that no narrow terminal can hold"
+        self.d.varve("remember", note, check=True)
+        plain = self.d.varve("search", "bell tail").out
+        self.assertIn("a long tail that no narrow terminal can hold", plain)
+        self.assertNotIn("\x1b", plain)
+        self.assertNotIn("\x07", plain)
+        shown = self.on_terminal("search", "bell tail")
+        self.assertIn("\x1b[", shown)
+        self.assertNotIn("\x1b[31m", shown)
+        for line in re.sub(r"\x1b\[\d*m", "", shown).splitlines():
+            self.assertLessEqual(len(line), 60)
+        self.assertIn("…", shown)
 
     # ---- usage
 

@@ -22,10 +22,9 @@ class Mcp(varvetest.Case):
         self.p = subprocess.Popen([varvetest.program("varve"), "mcp"], env=self.d.environment,
                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                   stderr=subprocess.PIPE, text=True)
-        self.addCleanup(self.p.stderr.close)
-        self.addCleanup(self.p.stdout.close)
-        self.addCleanup(self.p.wait)
-        self.addCleanup(self.p.kill)
+        for step in (self.p.stdin.close, self.p.stderr.close, self.p.stdout.close, self.p.wait,
+                     self.p.kill):
+            self.addCleanup(step)
 
     def send(self, message):
         text = message if isinstance(message, str) else json.dumps(message)
