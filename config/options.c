@@ -110,8 +110,8 @@ static const struct option options[] = {
     {.section = "model", .key = "queue", .type = OPTION_SIZE, .offset = AT(model.queue),
      .min = 256 * KIB, .max = 4 * GIB, .initial = "16MiB", .live = true,
      .doc = "How much may wait for the model. Beyond it, sources that can be read again later "
-            "(files, the journal, clients) are slowed down, and live ones (host, exec) lose their "
-            "oldest waiting records, which is counted and reported."},
+            "or can wait (files, the journal, programs, clients) are slowed down, and live ones "
+            "(host) lose their oldest waiting records, which is counted and reported."},
     {.section = "model", .key = "tau", .type = OPTION_REAL, .offset = AT(model.tau), .min = 0,
      .max = 1, .initial = "0.5", .live = true,
      .doc = "The router's threshold at rest: a segment whose likeliest code is at least this "

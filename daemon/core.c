@@ -147,8 +147,8 @@ static void sketches_loaded(struct work *work)
 {
     struct daemon *d = container_of(work, struct daemon, sketch_work);
     d->sketches_loaded = true;
+    sources_apply(d); /* first: what a source says of its stream holds for the journal's records too */
     streams_start(d);
-    sources_apply(d);
 }
 
 /* ---- stopping -------------------------------------------------------------------------------------- */
@@ -335,7 +335,7 @@ static void free_all(struct daemon *d)
         config_free(d->retired_configs[i]);
     mem_free(d->retired_configs);
     watch_free_all(d);
-    sources_free_places(d);
+    source_places_free(d);
     streams_free(d);
     sketch_index_free(d->sketches);
     store_close(d->store);

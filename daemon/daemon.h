@@ -45,6 +45,7 @@ struct daemon {
     struct server *server;
     struct source *sources;
     struct source_place *places;
+    unsigned paused_streams; /* of sources, for want of room in the queues */
     void (*sources_stopped)(struct daemon *);
     struct watch *watches;
     uint64_t last_watch;

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "daemon/daemon.h"
+#include "daemon/sources/source.h"
 
 /* A stream may have this much on its way before its durable senders are told to wait. */
 #define STREAM_FULL_BYTES (4u << 20)
@@ -78,8 +79,7 @@ static void turn_done(struct work *work)
         batch_free(b);
         b = next;
     }
-    if (s->source_resume && !stream_is_full(s))
-        s->source_resume(s->source_arg);
+    sources_resume(s->daemon);
     if (s->inbox)
         start_turn(s);
 }

@@ -55,8 +55,6 @@ struct live_stream {
     char **channels; /* sensor: names by index; slots are filled once and stay */
     uint16_t channel_count;
     struct work work;
-    void (*source_resume)(void *arg); /* called when undone_bytes has fallen enough */
-    void *source_arg;
 
     /* The turn's. */
     struct pipeline_stream *pipeline;

@@ -3,7 +3,9 @@
  * Happy path: the header names the columns and its commonest separator is the file's; the first row
  * settles which column is the time (by name, else by shape); a column becomes a channel with its first
  * number, in column order. A row with one cell more than the header has names its rows in the first
- * column, as R writes them. A first line of numbers only is a row of a table without a header.
+ * column, as R writes them. A first line of numbers only is a row of a table without a header. An input
+ * that follows another (a file that was rotated or truncated) and begins with numbers where that one
+ * had its channels goes on under that one's header.
  * Failure modes: a row of another width, a row whose time is none, and cells that are no finite number
  * are reported with line and column.
  */
@@ -238,6 +240,7 @@ static int header(struct record_reader *r, uint32_t count, bool unnamed)
         columns[i].name = (struct slice){copy, name.size};
     }
     c->have_header = true;
+    c->had_header = c->have_roles = c->row_names = false;
     return assign_by_name(r);
 }
 
@@ -345,11 +348,15 @@ static int take_keys(struct record_reader *r, const struct slice *cells, struct 
         rc = rc ? reader_time_error(r, rc, time) : 0;
         return rc ? rc : (rec->time == TIME_UNKNOWN ? READER_REPORTED : 0);
     }
+    rec->flags |= RECORD_NO_TIME;
+    if (r->options.live) {
+        rec->time = clock_now(r->options.clock);
+        return 0;
+    }
     if (c->rows == 0)
         c->start = clock_now(r->options.clock);
     double us = (double)c->start + (double)c->rows * 1e6 / r->options.rate_hz;
     rec->time = us < (double)TIME_MAX ? (int64_t)us : TIME_MAX - 1;
-    rec->flags |= RECORD_NO_TIME;
     return 0;
 }
 
@@ -381,6 +388,29 @@ static int row(struct record_reader *r, uint32_t count)
     return reader_record(r, &rec);
 }
 
+static int take_header(struct record_reader *r, struct slice line, uint32_t count, bool unnamed)
+{
+    int rc = header(r, count, unnamed);
+    buf_clear(&r->head);
+    buf_putc(&r->head, 'c');
+    buf_append(&r->head, line.data, line.size);
+    return rc == 0 && buf_failed(&r->head) ? ERR_NOMEM : rc;
+}
+
+/* A number where the input before had a channel: no header has one there. */
+static bool continues(const struct csv *c, uint32_t count)
+{
+    uint32_t names = c->have_roles ? c->row_names : count == c->column_count + 1;
+    if (!c->had_header || count != c->column_count + names)
+        return false;
+    for (uint32_t i = 0; i < c->column_count; i++) {
+        enum column_role role = c->columns[i].role;
+        if ((role == COLUMN_NUMBER || role == COLUMN_OPEN) && is_numeric(c->cells[i + names]))
+            return true;
+    }
+    return false;
+}
+
 int csv_line(struct record_reader *r, struct slice line)
 {
     uint32_t count;
@@ -391,14 +421,28 @@ int csv_line(struct record_reader *r, struct slice line)
         return rc == READER_REPORTED ? 0 : rc;
     if (r->csv.have_header)
         return row(r, count);
+    if (continues(&r->csv, count)) {
+        r->csv.have_header = true;
+        return row(r, count);
+    }
     bool data = is_data(r, count);
-    rc = header(r, count, data);
+    rc = take_header(r, line, count, data);
     return rc || !data ? rc : row(r, count);
+}
+
+int csv_resume(struct record_reader *r, struct slice line)
+{
+    uint32_t count;
+    r->csv.delimiter = find_delimiter(line);
+    int rc = split(r, line, &count);
+    if (rc)
+        return rc == READER_REPORTED ? 0 : rc;
+    return take_header(r, line, count, is_data(r, count));
 }
 
 void csv_restart(struct record_reader *r)
 {
-    r->csv.have_header = r->csv.have_roles = r->csv.row_names = false;
-    r->csv.column_count = 0;
+    r->csv.had_header |= r->csv.have_header;
+    r->csv.have_header = false;
     r->csv.rows = 0;
 }

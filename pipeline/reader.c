@@ -80,6 +80,7 @@ void record_reader_free(struct record_reader *r)
     if (!r)
         return;
     json_scanner_free(r->json);
+    buf_deinit(&r->head);
     buf_deinit(&r->partial);
     buf_deinit(&r->repaired);
     buf_deinit(&r->csv.unquoted);
@@ -288,6 +289,16 @@ static enum input_mode mode_of(struct record_reader *r, struct slice line)
     return object && ndjson_has_text(r, line) ? MODE_NDJSON : MODE_LINES;
 }
 
+static void set_mode(struct record_reader *r, enum input_mode mode)
+{
+    static const char letters[] = {[MODE_LINES] = 'l', [MODE_NDJSON] = 'n', [MODE_CSV] = 'c'};
+    r->mode = mode;
+    if (mode == MODE_CSV && r->csv.had_header)
+        return; /* it may be the header of this input too */
+    buf_clear(&r->head);
+    buf_putc(&r->head, letters[mode]);
+}
+
 static bool blank(struct slice line)
 {
     for (size_t i = 0; i < line.size; i++)
@@ -315,7 +326,7 @@ static int take_line(struct record_reader *r, struct slice line)
         line.data = ""; /* an empty buffer has none */
     bool is_blank = blank(line);
     if (r->mode == MODE_UNKNOWN && !(is_blank && r->options.kind == KIND_SENSOR))
-        r->mode = mode_of(r, line);
+        set_mode(r, mode_of(r, line));
     if (is_blank && r->mode != MODE_LINES)
         return 0;
     if (r->mode == MODE_NDJSON)
@@ -349,6 +360,7 @@ int record_reader_feed(struct record_reader *r, const void *data, size_t size, s
         const char *lf = memchr(p, '\n', (size_t)(end - p));
         size_t n = (size_t)((lf ? lf : end) - p);
         int rc = 0;
+        r->unfinished = lf ? 0 : r->unfinished + n;
         if (!lf) {
             if (r->oversized || r->partial.size + n > RECORD_SIZE_MAX) {
                 r->oversized = true;
@@ -375,6 +387,7 @@ int record_reader_end(struct record_reader *r, struct errmsg *err)
 {
     if (!r->partial.size && !r->oversized)
         return 0;
+    r->unfinished = 0;
     int rc = finish_partial(r, "", 0);
     return rc == ERR_NOMEM ? err_set(err, rc, "out of memory") : rc;
 }
@@ -384,13 +397,34 @@ void record_reader_restart(struct record_reader *r)
     buf_clear(&r->partial);
     r->oversized = false;
     r->begun = false;
+    r->unfinished = 0;
     r->mode = MODE_UNKNOWN;
     csv_restart(r);
 }
 
+struct slice record_reader_head(const struct record_reader *r)
+{
+    if (r->mode == MODE_UNKNOWN)
+        return (struct slice){"", 0};
+    return (struct slice){r->head.data, r->head.size};
+}
+
+int record_reader_resume(struct record_reader *r, struct slice head)
+{
+    record_reader_restart(r);
+    if (head.size == 0)
+        return 0;
+    r->begun = true;
+    r->csv.had_header = false;
+    set_mode(r, head.data[0] == 'n' ? MODE_NDJSON : head.data[0] == 'c' ? MODE_CSV : MODE_LINES);
+    if (r->mode != MODE_CSV || head.size == 1)
+        return buf_failed(&r->head) ? ERR_NOMEM : 0;
+    return csv_resume(r, (struct slice){head.data + 1, head.size - 1});
+}
+
 size_t record_reader_partial(const struct record_reader *r)
 {
-    return r->partial.size;
+    return r->unfinished;
 }
 
 const struct record_reader_stats *record_reader_stats(const struct record_reader *r)

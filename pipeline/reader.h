@@ -31,6 +31,7 @@ struct record_reader_options {
     const char *ref_field;    /* NDJSON and CSV; NULL: "ref" */
     const char *seq_field;    /* NDJSON and CSV; NULL: none, record.seq is then 0 */
     double rate_hz;           /* sensor data without a time column; 0: 1 */
+    bool live;                /* without a time column a row's time is its arrival, not its number */
     const struct clock *clock; /* stamps the arrival, and the year on times that have none */
 };
 
@@ -68,11 +69,19 @@ int record_reader_feed(struct record_reader *r, const void *data, size_t size, s
 int record_reader_end(struct record_reader *r, struct errmsg *err);
 /*
  * Forgets a half-read line and what the first line was taken for: the next byte begins an input.
- * For files that were truncated or replaced. Channels keep their numbers.
+ * For files that were truncated or replaced. Channels keep their numbers; a CSV that goes on with
+ * rows of the same width and no header of its own keeps the header it had.
  */
 void record_reader_restart(struct record_reader *r);
 /* Numbers a channel before any input, as a stream that is taken up again had it. */
 int record_reader_channel(struct record_reader *r, uint16_t index, const char *name);
+/*
+ * What the first line decided (for CSV with the header itself): all that is needed to take the input up
+ * again behind any later line. Empty while nothing was decided. Valid until the next call.
+ */
+struct slice record_reader_head(const struct record_reader *r);
+/* Takes an input up behind a line, with the head it had; an empty head: its first line is yet to come. */
+int record_reader_resume(struct record_reader *r, struct slice head);
 /* Bytes of a line whose end has not come yet; a follower's resume offset is that much behind. */
 size_t record_reader_partial(const struct record_reader *r);
 const struct record_reader_stats *record_reader_stats(const struct record_reader *r);

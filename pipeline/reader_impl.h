@@ -33,6 +33,7 @@ struct column {
 struct csv {
     char delimiter;
     bool have_header, have_roles, row_names;
+    bool had_header; /* the input before this one had, and its columns are still there */
     struct column *columns; /* column_count, as in the header */
     uint32_t column_count;
     struct slice *cells; /* CSV_COLUMNS_MAX + 1 */
@@ -52,7 +53,9 @@ struct record_reader {
     enum input_mode mode;
     struct record_reader_stats stats;
     struct timeshape shape;
+    struct buf head;     /* of the input: 'l', 'n', or 'c' and the header line */
     struct buf partial;  /* the line whose end has not come */
+    size_t unfinished;   /* its bytes so far, also those that were dropped */
     bool oversized;      /* its end is waited for, its bytes are dropped */
     bool begun;          /* the byte order mark was looked for */
     struct buf repaired;
@@ -83,6 +86,8 @@ int reader_time_error(struct record_reader *r, int code, struct slice text);
 int reader_seq(const char *s, size_t n, uint64_t *ret);
 
 int csv_line(struct record_reader *r, struct slice line);
+/* The header of an input that is taken up in its middle. */
+int csv_resume(struct record_reader *r, struct slice header);
 void csv_restart(struct record_reader *r);
 int ndjson_line(struct record_reader *r, struct slice line);
 /* Whether the line is an object that has the string field `text`. */

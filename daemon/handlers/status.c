@@ -72,7 +72,11 @@ static void sources_json(const struct daemon *d, struct jsonw *w)
         jsonw_kv_string(w, "name", s->name);
         jsonw_kv_string(w, "reads", s->about);
         jsonw_kv_string(w, "state", source_state(s));
-        jsonw_kv_string(w, "stream", s->stream ? s->stream->row.name : NULL);
+        jsonw_key(w, "streams");
+        jsonw_array(w);
+        for (const struct source_stream *ss = s->streams; ss; ss = ss->next)
+            jsonw_string(w, ss->name);
+        jsonw_array_end(w);
         jsonw_kv_int(w, "errors", (int64_t)s->errors);
         jsonw_kv_int(w, "restarts", (int64_t)s->restarts);
         jsonw_object_end(w);

@@ -255,12 +255,13 @@ void handle_stream_flush(struct daemon *d, struct ipc_request *req)
 static void stream_json(struct daemon *d, const struct live_stream *s, struct jsonw *w)
 {
     const struct stream_counters *c = &s->counters;
-    const struct source *source = source_of_stream(d, s);
+    const struct source_stream *fed = source_of_stream(d, s);
+    const struct source *source = fed ? fed->source : NULL;
     jsonw_object(w);
     jsonw_kv_string(w, "stream", s->row.name);
     jsonw_kv_string(w, "kind", stream_kind_name(s->row.kind));
     jsonw_kv_string(w, "source", s->row.source);
-    jsonw_kv_string(w, "state", source ? source_state(source) : "fed by clients");
+    jsonw_kv_string(w, "state", fed ? source_stream_state(fed) : "fed by clients");
     jsonw_kv_string(w, "why", source ? source->config->why : "a client opened it");
     jsonw_kv_string(w, "switch", source ? source->switch_off : "");
     jsonw_kv_int(w, "records", (int64_t)atomic_load(&c->records));

@@ -3,7 +3,7 @@
  * The exec source: a child's standard output, line by line; its standard error goes to the log. When
  * the child ends it is started again after a wait that doubles up to a minute and falls back once the
  * child has lived for a minute. The child runs in a process group of its own, which gets SIGTERM when
- * the source stops and SIGKILL half a second later.
+ * the source stops and SIGKILL half a second later; what it still writes is taken.
  *
  * Durable: while the stream's queue is full the pipe is not read, and the child waits in its write.
  */
@@ -19,7 +19,7 @@
 #define READ_BYTES (64u << 10)
 #define REST_READS 64 /* of READ_BYTES: more than a pipe holds */
 #define BACKOFF_MAX_MS 60000
-#define STEADY_US (60 * US_PER_SECOND)
+#define STEADY_MS 60000
 #define KILL_AFTER_MS 500 /* of the two seconds that a stop may take */
 
 struct exec {
@@ -27,11 +27,10 @@ struct exec {
     struct feed *feed;
     uv_process_t process;
     uv_pipe_t out, err;
-    uv_timer_t timer; /* the next start, or the kill */
+    uv_timer_t timer; /* the next start; while the child runs, its minute, and then the kill */
     bool running;     /* the child has not been reaped */
     unsigned open;    /* handles of this run that are not closed yet */
     uint64_t backoff_ms;
-    int64_t started;
     char buffer[READ_BYTES];
     char noise[512]; /* a line of standard error that has not ended yet */
     size_t noise_size;
@@ -48,6 +47,13 @@ static void on_timer_closed(uv_handle_t *handle)
     source_closed(s);
 }
 
+static void on_steady(uv_timer_t *timer)
+{
+    struct exec *e = container_of(timer, struct exec, timer);
+    e->backoff_ms = 0;
+    source_set_trouble(e->source, "%s", "");
+}
+
 static void on_restart(uv_timer_t *timer)
 {
     run_child(container_of(timer, struct exec, timer));
@@ -59,16 +65,16 @@ static void handle_closed(struct exec *e)
     if (--e->open > 0)
         return;
     e->running = false;
+    uv_timer_stop(&e->timer);
     if (e->source->stopping) {
         uv_close((uv_handle_t *)&e->timer, on_timer_closed);
         return;
     }
-    if (clock_mono(e->source->daemon->clock) - e->started >= STEADY_US)
-        e->backoff_ms = 0;
     uint64_t least = (uint64_t)e->source->config->restart / 1000;
     e->backoff_ms = e->backoff_ms ? e->backoff_ms * 2 : least;
-    if (e->backoff_ms > BACKOFF_MAX_MS && least <= BACKOFF_MAX_MS)
-        e->backoff_ms = BACKOFF_MAX_MS;
+    uint64_t most = least > BACKOFF_MAX_MS ? least : BACKOFF_MAX_MS;
+    if (e->backoff_ms > most)
+        e->backoff_ms = most;
     e->source->restarts++;
     uv_timer_start(&e->timer, on_restart, e->backoff_ms, 0);
 }
@@ -94,12 +100,22 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
     *buf = uv_buf_init(e->buffer, sizeof(e->buffer));
 }
 
+static void submit(struct exec *e, int rc)
+{
+    if (feed_submit(e->feed, NULL, (struct slice){NULL, 0}) != 0 || rc != 0)
+        source_set_trouble(e->source, "out of memory: output was lost");
+}
+
+static void take_output(struct exec *e, size_t size)
+{
+    submit(e, feed_bytes(e->feed, e->buffer, size));
+}
+
 static void end_output(struct exec *e)
 {
     if (uv_is_closing((uv_handle_t *)&e->out))
         return;
-    feed_end(e->feed);
-    feed_submit(e->feed, NULL, (struct slice){NULL, 0});
+    submit(e, feed_end(e->feed));
     uv_close((uv_handle_t *)&e->out, on_out_closed);
 }
 
@@ -110,9 +126,7 @@ static void on_output(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
         end_output(e);
         return;
     }
-    if (feed_bytes(e->feed, buf->base, (size_t)n) != 0)
-        source_set_trouble(e->source, "out of memory: output was lost");
-    feed_submit(e->feed, NULL, (struct slice){NULL, 0});
+    take_output(e, (size_t)n);
 }
 
 /* What still lies in the pipe of a child that has ended. */
@@ -123,8 +137,23 @@ static void take_rest(struct exec *e)
         return;
     ssize_t n;
     for (int i = 0; i < REST_READS && (n = read(fd, e->buffer, sizeof(e->buffer))) > 0; i++)
-        feed_bytes(e->feed, e->buffer, (size_t)n);
+        take_output(e, (size_t)n);
     end_output(e);
+}
+
+static void log_noise(struct exec *e)
+{
+    if (e->noise_size > 0)
+        log_info("source %s: %.*s", e->source->name, (int)e->noise_size, e->noise);
+    e->noise_size = 0;
+}
+
+static void end_noise(struct exec *e)
+{
+    if (uv_is_closing((uv_handle_t *)&e->err))
+        return;
+    log_noise(e);
+    uv_close((uv_handle_t *)&e->err, on_err_closed);
 }
 
 static void on_exit_status(uv_process_t *process, int64_t status, int signal)
@@ -138,8 +167,7 @@ static void on_exit_status(uv_process_t *process, int64_t status, int signal)
     }
     /* A grandchild may hold the pipes open for ever: what the child wrote is taken, then they close. */
     take_rest(e);
-    if (!uv_is_closing((uv_handle_t *)&e->err))
-        uv_close((uv_handle_t *)&e->err, on_err_closed);
+    end_noise(e);
     uv_close((uv_handle_t *)process, on_process_closed);
 }
 
@@ -147,18 +175,15 @@ static void on_noise(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 {
     struct exec *e = stream->data;
     if (n < 0) {
-        if (!uv_is_closing((uv_handle_t *)stream))
-            uv_close((uv_handle_t *)stream, on_err_closed);
+        end_noise(e);
         return;
     }
     for (ssize_t i = 0; i < n; i++) {
         char c = buf->base[i];
         if (c != '\n' && e->noise_size < sizeof(e->noise))
             e->noise[e->noise_size++] = (unsigned char)c < ' ' ? ' ' : c;
-        if (c != '\n' || e->noise_size == 0)
-            continue;
-        log_info("source %s: %.*s", e->source->name, (int)e->noise_size, e->noise);
-        e->noise_size = 0;
+        if (c == '\n')
+            log_noise(e);
     }
 }
 
@@ -190,7 +215,6 @@ static void run_child(struct exec *e)
     mem_free(argv);
     e->open = 3;
     e->running = true;
-    e->started = clock_mono(s->daemon->clock);
     feed_restart(e->feed);
     if (rc != 0) {
         source_set_trouble(s, "%s cannot be started: %s", command->items[0], uv_strerror(rc));
@@ -201,7 +225,8 @@ static void run_child(struct exec *e)
     }
     if (e->backoff_ms == 0)
         source_set_trouble(s, "%s", "");
-    if (!s->paused)
+    uv_timer_start(&e->timer, on_steady, STEADY_MS, 0);
+    if (!s->streams->paused)
         uv_read_start((uv_stream_t *)&e->out, on_alloc, on_output);
     uv_read_start((uv_stream_t *)&e->err, on_alloc, on_noise);
 }
@@ -209,7 +234,7 @@ static void run_child(struct exec *e)
 static int start(struct source *s)
 {
     struct exec *e = mem_calloc(1, sizeof(*e));
-    if (!e || feed_new(s, s->config->command.items[0], &e->feed) != 0) {
+    if (!e || feed_new(s->streams, s->config->command.items[0], &e->feed) != 0) {
         mem_free(e);
         source_set_trouble(s, "out of memory");
         return ERR_NOMEM;
@@ -234,23 +259,22 @@ static void stop(struct source *s)
         uv_close((uv_handle_t *)&e->timer, on_timer_closed);
         return;
     }
-    end_output(e);
     if (!uv_is_closing((uv_handle_t *)&e->process)) {
         kill(-e->process.pid, SIGTERM);
         uv_timer_start(&e->timer, on_kill, KILL_AFTER_MS, 0);
     }
 }
 
-static void pause_reading(struct source *s)
+static void pause_reading(struct source_stream *ss)
 {
-    struct exec *e = s->impl;
+    struct exec *e = ss->source->impl;
     if (e->running && !uv_is_closing((uv_handle_t *)&e->out))
         uv_read_stop((uv_stream_t *)&e->out);
 }
 
-static void resume_reading(struct source *s)
+static void resume_reading(struct source_stream *ss)
 {
-    struct exec *e = s->impl;
+    struct exec *e = ss->source->impl;
     if (e->running && !uv_is_closing((uv_handle_t *)&e->out))
         uv_read_start((uv_stream_t *)&e->out, on_alloc, on_output);
 }

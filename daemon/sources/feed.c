@@ -9,7 +9,7 @@
 #include "pipeline/reader.h"
 
 struct feed {
-    struct source *source;
+    struct source_stream *stream;
     char *label;
     struct record_reader *reader;
     struct batch *batch;
@@ -21,7 +21,7 @@ static int on_record(void *arg, const struct record *r, uint64_t line)
 {
     struct feed *f = arg;
     if (!f->batch)
-        f->batch = batch_new(f->source->stream);
+        f->batch = batch_new(f->stream->stream);
     if (!f->batch)
         return ERR_NOMEM;
     struct record own = *r;
@@ -47,12 +47,14 @@ static int on_channel(void *arg, uint16_t index, const char *name)
     struct feed *f = arg;
     if (index >= CHANNELS_MAX)
         return 0;
-    int rc = stream_channel(f->source->stream, name, strlen(name), &f->map[index]);
+    int rc = stream_channel(f->stream->stream, name, strlen(name), &f->map[index]);
     if (rc == ERR_NOMEM)
         return rc;
     if (rc != 0) {
         f->map[index] = UINT16_MAX;
-        source_set_trouble(f->source, "%s: channel %s is left out: %s", f->label, name, err_text(rc));
+        f->stream->source->errors++;
+        log_warn("source %s: %s: channel %s is left out: %s", f->stream->source->name, f->label, name,
+                 err_text(rc));
     }
     return 0;
 }
@@ -60,28 +62,33 @@ static int on_channel(void *arg, uint16_t index, const char *name)
 static int on_error(void *arg, uint64_t line, const char *text)
 {
     struct feed *f = arg;
-    f->source->errors++;
-    log_warn("source %s: %s:%llu: %s", f->source->name, f->label, (unsigned long long)line, text);
+    f->stream->source->errors++;
+    log_warn("source %s: %s:%llu: %s", f->stream->source->name, f->label, (unsigned long long)line, text);
     return 0;
 }
 
-int feed_new(struct source *s, const char *label, struct feed **ret)
+int feed_new(struct source_stream *ss, const char *label, struct feed **ret)
 {
     struct feed *f = mem_calloc(1, sizeof(*f));
     if (!f)
         return ERR_NOMEM;
-    f->source = s;
+    bool sensor = ss->stream->row.kind == KIND_SENSOR;
+    f->stream = ss;
     f->label = mem_strdup(label);
-    f->map = mem_alloc(CHANNELS_MAX * sizeof(*f->map));
-    struct record_reader_options options = {.kind = s->stream->row.kind, .clock = s->daemon->clock};
+    f->map = sensor ? mem_alloc(CHANNELS_MAX * sizeof(*f->map)) : NULL;
+    struct record_reader_options options = {
+        .kind = ss->stream->row.kind, .live = true, .clock = ss->source->daemon->clock};
     struct record_reader_callbacks callbacks = {
         .arg = f, .record = on_record, .channel = on_channel, .error = on_error};
-    int rc = f->label && f->map ? record_reader_new(&options, &callbacks, &f->reader, NULL) : ERR_NOMEM;
+    int rc = ERR_NOMEM;
+    if (f->label && (f->map || !sensor))
+        rc = record_reader_new(&options, &callbacks, &f->reader, NULL);
     if (rc != 0) {
         feed_free(f);
         return rc;
     }
-    memset(f->map, 0xff, CHANNELS_MAX * sizeof(*f->map));
+    if (sensor)
+        memset(f->map, 0xff, CHANNELS_MAX * sizeof(*f->map));
     *ret = f;
     return 0;
 }
@@ -112,27 +119,32 @@ void feed_restart(struct feed *f)
     record_reader_restart(f->reader);
 }
 
+struct slice feed_head(const struct feed *f)
+{
+    return record_reader_head(f->reader);
+}
+
+int feed_resume(struct feed *f, struct slice head)
+{
+    return record_reader_resume(f->reader, head);
+}
+
 size_t feed_partial(const struct feed *f)
 {
     return record_reader_partial(f->reader);
 }
 
-void feed_submit(struct feed *f, const char *cursor_key, struct slice cursor)
+int feed_submit(struct feed *f, const char *place_key, struct slice place)
 {
-    if (!f->batch && !cursor_key)
-        return;
-    struct batch *b = f->batch ? f->batch : batch_new(f->source->stream);
+    if (!f->batch && !place_key)
+        return 0;
+    struct batch *b = f->batch ? f->batch : batch_new(f->stream->stream);
+    if (!b || (place_key && source_batch_place(b, place_key, place) != 0)) {
+        if (b != f->batch)
+            batch_free(b);
+        return ERR_NOMEM;
+    }
     f->batch = NULL;
-    if (!b) {
-        source_set_trouble(f->source, "out of memory");
-        return;
-    }
-    if (cursor_key) {
-        char *copy = arena_copy(&b->arena, cursor.data, cursor.size);
-        if (copy) {
-            snprintf(b->cursor_key, sizeof(b->cursor_key), "%s", cursor_key);
-            b->cursor = (struct slice){copy, cursor.size};
-        }
-    }
-    source_submit(f->source, b);
+    source_submit(f->stream, b);
+    return 0;
 }

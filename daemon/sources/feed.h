@@ -10,8 +10,8 @@
 
 struct feed;
 
-/* `label` names the input in error texts (a path); copied. 0 or ERR_NOMEM. */
-int feed_new(struct source *s, const char *label, struct feed **ret);
+/* `ss` is open. `label` names the input in error texts (a path); copied. 0 or ERR_NOMEM. */
+int feed_new(struct source_stream *ss, const char *label, struct feed **ret);
 /* NULL is allowed. */
 void feed_free(struct feed *f);
 /* Takes bytes in; records that end in them wait for feed_submit. 0 or ERR_NOMEM. */
@@ -20,12 +20,15 @@ int feed_bytes(struct feed *f, const void *data, size_t size);
 int feed_end(struct feed *f);
 /* A new input begins at the next byte. */
 void feed_restart(struct feed *f);
+/* What an input's beginning decided, and an input taken up in its middle (pipeline/reader.h). */
+struct slice feed_head(const struct feed *f);
+int feed_resume(struct feed *f, struct slice head);
 /* Bytes of a line whose end has not come yet. */
 size_t feed_partial(const struct feed *f);
 /*
- * Submits what was collected, if anything. With a key the value is committed together with it, also
- * where there is no record to submit.
+ * Submits what was collected, if anything. With a key the place is committed together with it, also
+ * where there is no record to submit. 0, or ERR_NOMEM: all is still collected.
  */
-void feed_submit(struct feed *f, const char *cursor_key, struct slice cursor);
+int feed_submit(struct feed *f, const char *place_key, struct slice place);
 
 #endif

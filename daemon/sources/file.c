@@ -1,293 +1,224 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The file source: follows files by path or glob.
+ * The file source: follows files by path or pattern. Here is what is followed, into which stream, and
+ * what is read when; follower.c is about the single file.
  *
- * Each matching file has a follower with its own descriptor and reader. Twice a second every follower
- * looks at its file: grown, it reads on; another file under the name (rotation), it reads the old one
- * to its end and begins the new one; shorter than what was read, or with another beginning (truncated,
- * copied and truncated), it begins again. Every five seconds the patterns are matched anew, so files
- * may come late. The place behind the last complete line is committed together with its records, so
- * nothing is read twice or lost over a restart, also when the file was renamed meanwhile: the folder
- * is searched for the inode.
+ * Twice a second every follower looks at its file; those with something to read take turns, one read
+ * at a time, so that a source holds one buffer however many files it has, and a large one does not
+ * keep the others waiting. Every five seconds the patterns are matched anew: files may come late.
  *
- * Durable: while the stream's queue is full nothing is read. Sizes: at most FOLLOWERS files a source.
- * Reads run on libuv's pool; the loop itself only stats.
+ * One plain path feeds the source's one stream. Where there are several, or a pattern, each file has a
+ * stream of its own, because lines of different files are no order of events: STREAM/NAME, NAME being
+ * the path below the folder that all patterns have in common. Compressed files are passed over, and a
+ * file that two names lead to is read once: also where a pattern matches what a rotation renames.
+ *
+ * Durable: while a stream's queue is full its files are not read. Sizes: at most FOLLOWERS files.
  */
-#include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
+#include <fnmatch.h>
 #include <glob.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-#include <xxhash.h>
 
-#include "base/log.h"
 #include "base/mem.h"
-#include "daemon/sources/feed.h"
+#include "base/utf8.h"
+#include "daemon/sources/follower.h"
 
 #define FOLLOWERS 256
 #define READ_BYTES (256u << 10)
 #define LOOK_MS 500
 #define MATCH_EVERY 10 /* looks */
-#define HEAD_BYTES 256 /* of the file's beginning, to tell it from another of the same inode */
-
-struct file_source;
-
-struct follower {
-    struct follower *next;
-    struct file_source *owner;
-    char *path;
-    char key[64]; /* its state in the database */
-    int fd;       /* -1: no file now */
-    dev_t dev;
-    ino_t ino;
-    uint64_t offset; /* read so far */
-    uint64_t head_hash;
-    uint32_t head_size;
-    bool reading, moved; /* moved: the name belongs to another file now */
-    struct feed *feed;
-    uv_fs_t request;
-    char *buffer;
-};
 
 struct file_source {
     struct source *source;
     uv_timer_t timer;
     struct follower *followers;
-    unsigned count, looks, reading;
-    bool first_match_done, closing;
+    unsigned count, looks;
+    bool too_many, closing;
+    size_t common; /* bytes of the folder that all patterns have in common */
+    struct follower *reading; /* whose read is under way */
+    struct follower *last;    /* whose turn it was */
+    uv_fs_t request;
+    char *buffer;
 };
 
-static void read_more(struct follower *f);
-
-/* ---- the place ------------------------------------------------------------------------------------ */
-
-/* Hash of the file's first bytes, at most `size`; *ret_size tells how many there were. */
-static uint64_t hash_head(int fd, uint32_t size, uint32_t *ret_size)
+static bool is_pattern(const char *path)
 {
-    char head[HEAD_BYTES];
-    ssize_t n = pread(fd, head, size < HEAD_BYTES ? size : HEAD_BYTES, 0);
-    *ret_size = n > 0 ? (uint32_t)n : 0;
-    return XXH3_64bits(head, *ret_size);
+    return strpbrk(path, "*?[") != NULL;
 }
 
-/* "dev inode offset head_size head_hash" behind the last complete line. */
-static void commit_place(struct follower *f)
+/* ---- streams --------------------------------------------------------------------------------------- */
+
+/* Up to the last slash before what varies, without it. */
+static size_t folder_size(const char *path)
 {
-    if (f->head_size < HEAD_BYTES && f->offset > f->head_size)
-        f->head_hash = hash_head(f->fd, (uint32_t)(f->offset < HEAD_BYTES ? f->offset : HEAD_BYTES),
-                                 &f->head_size);
-    char text[128];
-    int n = snprintf(text, sizeof(text), "%" PRIu64 " %" PRIu64 " %" PRIu64 " %u %" PRIu64,
-                     (uint64_t)f->dev, (uint64_t)f->ino, f->offset - feed_partial(f->feed),
-                     f->head_size, f->head_hash);
-    feed_submit(f->feed, f->key, (struct slice){text, (size_t)n});
+    size_t n = strcspn(path, "*?[");
+    while (n > 0 && path[n] != '/')
+        n--;
+    return n;
 }
 
-struct place {
-    uint64_t dev, ino, offset, head_hash;
-    uint32_t head_size;
-};
-
-static bool parse_place(const struct buf *text, struct place *ret)
+static size_t common_folder(const struct config_list *paths)
 {
-    return text->size > 0 && sscanf(text->data,
-                                    "%" SCNu64 " %" SCNu64 " %" SCNu64 " %u %" SCNu64, &ret->dev,
-                                    &ret->ino, &ret->offset, &ret->head_size, &ret->head_hash) == 5;
-}
-
-static bool is_place_of(int fd, const struct stat *st, const struct place *p)
-{
-    uint32_t got;
-    return (uint64_t)st->st_dev == p->dev && (uint64_t)st->st_ino == p->ino &&
-           (uint64_t)st->st_size >= p->offset && p->head_size <= HEAD_BYTES &&
-           hash_head(fd, p->head_size, &got) == p->head_hash && got == p->head_size;
-}
-
-/* ---- opening -------------------------------------------------------------------------------------- */
-
-static bool open_path(struct follower *f, const char *path, struct stat *st)
-{
-    f->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (f->fd < 0) {
-        if (errno != ENOENT)
-            source_set_trouble(f->owner->source, "%s: %s", path, strerror(errno));
-        return false;
+    size_t n = folder_size(paths->items[0]);
+    for (size_t i = 1; i < paths->count; i++) {
+        const char *a = paths->items[0], *b = paths->items[i];
+        size_t most = folder_size(b), same = 0;
+        while (same < n && same < most && a[same] == b[same])
+            same++;
+        bool whole = (same == n || a[same] == '/') && (same == most || b[same] == '/');
+        while (!whole && same > 0 && a[same] != '/')
+            same--;
+        n = same;
     }
-    if (fstat(f->fd, st) != 0 || !S_ISREG(st->st_mode)) {
-        source_set_trouble(f->owner->source, "%s is no regular file", path);
-        close(f->fd);
-        f->fd = -1;
-        return false;
-    }
-    f->dev = st->st_dev;
-    f->ino = st->st_ino;
-    f->offset = 0;
-    f->head_size = 0;
-    f->moved = false;
-    return true;
+    return n;
 }
 
-/* The file that was read before the restart, under the name a rotation gave it. */
-static bool open_renamed(struct follower *f, const struct place *p)
+static void name_stream(const struct file_source *fs, const char *path, char out[STREAM_NAME_MAX + 1])
 {
-    const char *slash = strrchr(f->path, '/');
-    char folder[CONFIG_PATH_SIZE], path[2 * CONFIG_PATH_SIZE];
-    snprintf(folder, sizeof(folder), "%.*s", (int)(slash ? slash - f->path : 1), slash ? f->path : ".");
-    DIR *dir = opendir(folder[0] ? folder : "/");
-    if (!dir)
-        return false;
-    bool found = false;
-    struct dirent *entry;
-    while (!found && (entry = readdir(dir))) {
-        if ((uint64_t)entry->d_ino != p->ino)
-            continue;
-        struct stat st;
-        snprintf(path, sizeof(path), "%s/%s", folder, entry->d_name);
-        found = open_path(f, path, &st) && is_place_of(f->fd, &st, p);
-        if (!found && f->fd >= 0) {
-            close(f->fd);
-            f->fd = -1;
-        }
-    }
-    closedir(dir);
-    if (found) {
-        f->offset = p->offset;
-        f->moved = true; /* to its end, then the file that has the name */
-    }
-    return found;
+    char clean[3 * CONFIG_PATH_SIZE];
+    path += fs->common;
+    path += strspn(path, "/");
+    size_t size = strlen(path);
+    size = utf8_repair(path, size < CONFIG_PATH_SIZE ? size : CONFIG_PATH_SIZE, clean);
+    for (size_t i = 0; i < size; i++)
+        if ((unsigned char)clean[i] < ' ' || clean[i] == 0x7f)
+            clean[i] = '_';
+    int n = snprintf(out, STREAM_NAME_MAX + 1, "%s/", fs->source->config->stream);
+    size_t room = STREAM_NAME_MAX - (size_t)n;
+    if (n >= STREAM_NAME_MAX)
+        return;
+    /* Of a long path the end says more. */
+    size_t skip = size > room ? size - room : 0;
+    while (skip < size && ((unsigned char)clean[skip] & 0xc0) == 0x80)
+        skip++;
+    memcpy(out + n, clean + skip, size - skip);
+    out[(size_t)n + size - skip] = '\0';
 }
 
-/* The state that the daemon's start read: taken once, for the follower's first file. */
-static bool take_up(struct follower *f)
+static void pump(struct file_source *fs);
+
+static void stream_opened(struct source_stream *ss)
 {
-    struct buf text = {0};
-    struct place p;
-    bool known = source_state_get(f->owner->source, f->key, &text) == 0 && parse_place(&text, &p);
-    buf_deinit(&text);
-    struct stat st;
-    bool there = open_path(f, f->path, &st);
-    if (known && there && is_place_of(f->fd, &st, &p)) {
-        f->offset = p.offset;
+    struct file_source *fs = ss->source->impl;
+    if (ss->stream && fs)
+        pump(fs);
+}
+
+/* The follower's stream, opened when there is something to put into it; true once it is there. */
+static bool has_stream(struct file_source *fs, struct follower *f)
+{
+    struct source *s = fs->source;
+    if (f->stream)
+        return f->stream->stream != NULL;
+    if (!s->many) {
+        f->stream = s->streams;
         return true;
     }
-    if (known && p.offset > 0) {
-        if (there)
-            close(f->fd);
-        f->fd = -1;
-        if (open_renamed(f, &p))
-            return true;
-        there = open_path(f, f->path, &st);
-    }
-    return there;
+    char name[STREAM_NAME_MAX + 1], about[sizeof(f->stream->about)];
+    name_stream(fs, f->path, name);
+    snprintf(about, sizeof(about), "file %.150s", f->path);
+    for (struct source_stream *ss = s->streams; ss && !f->stream; ss = ss->next)
+        if (strcmp(ss->name, name) == 0)
+            f->stream = ss; /* the name was followed before */
+    if (!f->stream)
+        f->stream = source_stream_add(s, name, about, stream_opened);
+    return f->stream && f->stream->stream;
 }
 
 /* ---- reading --------------------------------------------------------------------------------------- */
 
-static void begin_again(struct follower *f)
+static void end_when_idle(struct file_source *fs);
+
+static void hand_on(const struct file_source *fs, struct follower *f, const char *path)
 {
-    f->offset = 0;
-    f->head_size = 0;
-    feed_restart(f->feed);
+    const struct config_list *paths = &fs->source->config->path;
+    for (size_t i = 0; i < paths->count; i++) {
+        if (fnmatch(paths->items[i], path, FNM_PATHNAME | FNM_PERIOD) == 0) {
+            follower_hand_on(f, path);
+            return;
+        }
+    }
 }
 
-static void leave_file(struct follower *f)
+static void leave_when_done(struct file_source *fs, struct follower *f)
 {
-    feed_end(f->feed);
-    feed_submit(f->feed, NULL, (struct slice){NULL, 0});
-    close(f->fd);
-    f->fd = -1;
-    feed_restart(f->feed);
-    struct stat st;
-    if (open_path(f, f->path, &st))
-        read_more(f);
+    char path[CONFIG_PATH_SIZE];
+    if (f->fd < 0 || f->hungry || !f->leaving)
+        return;
+    follower_leave(f, path, sizeof(path));
+    if (path[0] && strcmp(path, f->path) != 0 && f->place.offset > 0 && has_stream(fs, f))
+        hand_on(fs, f, path);
 }
-
-static void maybe_close(struct file_source *fs);
 
 static void on_read(uv_fs_t *request)
 {
-    struct follower *f = request->data;
+    struct file_source *fs = container_of(request, struct file_source, request);
+    struct follower *f = fs->reading;
     ssize_t n = request->result;
     uv_fs_req_cleanup(request);
-    f->reading = false;
-    f->owner->reading--;
-    if (f->owner->closing) {
-        maybe_close(f->owner);
+    fs->reading = NULL;
+    if (fs->closing) {
+        end_when_idle(fs);
         return;
     }
-    if (n < 0) {
-        source_set_trouble(f->owner->source, "%s: %s", f->path, uv_strerror((int)n));
-        return;
-    }
-    if (n == 0) {
-        if (f->moved)
-            leave_file(f);
-        return;
-    }
-    if (feed_bytes(f->feed, f->buffer, (size_t)n) != 0) {
-        source_set_trouble(f->owner->source, "out of memory");
-        return; /* the place was not moved: the next look reads the same bytes again */
-    }
-    f->offset += (uint64_t)n;
-    commit_place(f);
-    read_more(f);
+    f->hungry = n == READ_BYTES;
+    if (n < 0)
+        snprintf(f->trouble, sizeof(f->trouble), "%.150s: %.40s", f->path, uv_strerror((int)n));
+    else if (n > 0 && follower_take(f, fs->buffer, (size_t)n) != 0)
+        f->hungry = false; /* until the next look */
+    leave_when_done(fs, f);
+    pump(fs);
 }
 
-static void read_more(struct follower *f)
+static bool may_read(struct file_source *fs, struct follower *f)
 {
-    struct source *s = f->owner->source;
-    if (f->fd < 0 || f->reading || s->paused || f->owner->closing)
-        return;
-    if (!f->buffer)
-        f->buffer = mem_alloc(READ_BYTES);
-    if (!f->buffer)
-        return;
-    f->request.data = f;
-    uv_buf_t buf = uv_buf_init(f->buffer, READ_BYTES);
-    if (uv_fs_read(&s->daemon->loop, &f->request, f->fd, &buf, 1, (int64_t)f->offset, on_read) == 0) {
-        f->reading = true;
-        f->owner->reading++;
-    }
+    return f->fd >= 0 && f->hungry && has_stream(fs, f) && !f->stream->paused &&
+           (f->feed || follower_begin(f) == 0);
 }
 
-static bool was_rewritten(const struct follower *f, const struct stat *st)
+/* Whose turn it is after the last one's. */
+static struct follower *next_hungry(struct file_source *fs)
 {
-    uint32_t got;
-    if ((uint64_t)st->st_size < f->offset)
-        return true;
-    return f->head_size > 0 &&
-           (hash_head(f->fd, f->head_size, &got) != f->head_hash || got != f->head_size);
+    struct follower *start = fs->last && fs->last->next ? fs->last->next : fs->followers;
+    struct follower *f = start;
+    while (f && !may_read(fs, f)) {
+        f = f->next ? f->next : fs->followers;
+        if (f == start)
+            return NULL;
+    }
+    return f;
 }
 
-static void look(struct follower *f)
+static void pump(struct file_source *fs)
 {
-    struct stat st, now;
-    if (f->reading)
+    if (fs->reading || fs->closing)
         return;
-    if (f->fd < 0) {
-        if (open_path(f, f->path, &st))
-            read_more(f);
+    struct follower *f = next_hungry(fs);
+    if (!f) { /* a quiet source holds no memory */
+        mem_free(fs->buffer);
+        fs->buffer = NULL;
         return;
     }
-    if (fstat(f->fd, &st) != 0)
+    if (!fs->buffer)
+        fs->buffer = mem_alloc(READ_BYTES);
+    if (!fs->buffer)
         return;
-    if (!f->moved && stat(f->path, &now) == 0 && (now.st_ino != f->ino || now.st_dev != f->dev))
-        f->moved = true;
-    if ((uint64_t)st.st_size != f->offset && was_rewritten(f, &st))
-        begin_again(f);
-    if ((uint64_t)st.st_size > f->offset || f->moved)
-        read_more(f);
-    else if (f->buffer) { /* quiet files hold no memory */
-        mem_free(f->buffer);
-        f->buffer = NULL;
-    }
+    uv_buf_t buf = uv_buf_init(fs->buffer, READ_BYTES);
+    if (uv_fs_read(&fs->source->daemon->loop, &fs->request, f->fd, &buf, 1, (int64_t)f->offset,
+                   on_read) == 0)
+        fs->reading = fs->last = f;
 }
 
 /* ---- matching -------------------------------------------------------------------------------------- */
+
+static bool is_held(const struct follower *f, const struct stat *st)
+{
+    const struct file_source *fs = f->source->impl;
+    for (const struct follower *g = fs->followers; g; g = g->next)
+        if (g != f && g->fd >= 0 && g->dev == st->st_dev && (ino_t)g->place.ino == st->st_ino)
+            return true;
+    return false;
+}
 
 static bool is_followed(const struct file_source *fs, const char *path)
 {
@@ -297,48 +228,90 @@ static bool is_followed(const struct file_source *fs, const char *path)
     return false;
 }
 
-static void follow(struct file_source *fs, const char *path)
+static bool is_compressed(const char *path)
 {
-    struct source *s = fs->source;
-    if (is_followed(fs, path))
+    static const char *const endings[] = {".gz", ".xz", ".bz2", ".zst", ".lz4", ".Z", ".zip"};
+    size_t n = strlen(path);
+    for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]); i++)
+        if (n > strlen(endings[i]) && strcmp(path + n - strlen(endings[i]), endings[i]) == 0)
+            return true;
+    return false;
+}
+
+static void follow(struct file_source *fs, const char *path, bool globbed)
+{
+    if (is_followed(fs, path) || (globbed && is_compressed(path)))
         return;
     if (fs->count >= FOLLOWERS) {
-        source_set_trouble(s, "more than %d files match; the others are not read", FOLLOWERS);
+        fs->too_many = true;
         return;
     }
-    struct follower *f = mem_calloc(1, sizeof(*f));
+    struct follower *f = follower_new(fs->source, path, globbed);
     if (!f)
-        return;
-    f->owner = fs;
-    f->fd = -1;
-    f->path = mem_strdup(path);
-    if (!f->path || feed_new(s, path, &f->feed) != 0) {
-        mem_free(f->path);
-        mem_free(f);
-        return;
-    }
-    uint64_t hash = XXH3_64bits(path, strlen(path));
-    snprintf(f->key, sizeof(f->key), "file/%lld/%016" PRIx64, (long long)s->stream->row.id, hash);
+        return; /* the next match does as well */
     f->next = fs->followers;
     fs->followers = f;
     fs->count++;
-    if (take_up(f))
-        read_more(f);
+}
+
+/* Names that a pattern matched once and that have no file any more. */
+static void forget_gone(struct file_source *fs)
+{
+    for (struct follower **at = &fs->followers; *at;) {
+        struct follower *f = *at;
+        struct stat st;
+        if (!f->globbed || f->fd >= 0 || stat(f->path, &st) == 0) {
+            at = &f->next;
+            continue;
+        }
+        *at = f->next;
+        if (fs->last == f)
+            fs->last = NULL;
+        fs->count--;
+        follower_free(f);
+    }
 }
 
 static void match_all(struct file_source *fs)
 {
     const struct config_list *paths = &fs->source->config->path;
+    forget_gone(fs);
+    fs->too_many = false;
     for (size_t i = 0; i < paths->count; i++) {
         glob_t g;
-        if (glob(paths->items[i], GLOB_NOSORT, NULL, &g) == 0) {
+        if (!is_pattern(paths->items[i])) {
+            follow(fs, paths->items[i], false); /* it may come later */
+        } else if (glob(paths->items[i], GLOB_NOSORT, NULL, &g) == 0) {
             for (size_t k = 0; k < g.gl_pathc; k++)
-                follow(fs, g.gl_pathv[k]);
+                follow(fs, g.gl_pathv[k], true);
             globfree(&g);
-        } else if (!strpbrk(paths->items[i], "*?[")) {
-            follow(fs, paths->items[i]); /* it may come later */
         }
     }
+    /* What was read before goes to whoever read it, before anybody takes it for a new file. */
+    for (struct follower *f = fs->followers; f; f = f->next)
+        if (f->fd < 0)
+            follower_take_up(f, is_held);
+}
+
+/* Tells the first trouble, and how many more there are. */
+static void tell_trouble(struct file_source *fs)
+{
+    const char *first = NULL;
+    unsigned others = 0;
+    for (struct follower *f = fs->followers; f; f = f->next) {
+        struct source_stream *ss = f->stream;
+        if (fs->source->many && ss && ss->stream)
+            memcpy(ss->trouble, f->trouble, sizeof(ss->trouble));
+        const char *text = f->trouble[0] || !ss ? f->trouble : ss->trouble;
+        others += text[0] && first;
+        first = text[0] && !first ? text : first;
+    }
+    if (!first && fs->too_many)
+        source_set_trouble(fs->source, "more than %d files match; the others are not read", FOLLOWERS);
+    else if (others > 0)
+        source_set_trouble(fs->source, "%s (and %u more)", first, others);
+    else
+        source_set_trouble(fs->source, "%s", first ? first : "");
 }
 
 static void on_look(uv_timer_t *timer)
@@ -346,13 +319,22 @@ static void on_look(uv_timer_t *timer)
     struct file_source *fs = container_of(timer, struct file_source, timer);
     if (fs->looks++ % MATCH_EVERY == 0)
         match_all(fs);
-    if (fs->source->paused)
-        return;
-    for (struct follower *f = fs->followers; f; f = f->next)
-        look(f);
+    for (struct follower *f = fs->followers; f; f = f->next) {
+        if (f == fs->reading)
+            continue;
+        follower_look(f, is_held);
+        leave_when_done(fs, f);
+    }
+    tell_trouble(fs);
+    pump(fs);
 }
 
 /* ---- life ------------------------------------------------------------------------------------------ */
+
+static bool follows_many(const struct config_source *config)
+{
+    return config->path.count != 1 || is_pattern(config->path.items[0]);
+}
 
 static int start(struct source *s)
 {
@@ -362,6 +344,7 @@ static int start(struct source *s)
         return ERR_NOMEM;
     }
     fs->source = s;
+    fs->common = common_folder(&s->config->path);
     s->impl = fs;
     uv_timer_init(&s->daemon->loop, &fs->timer);
     uv_timer_start(&fs->timer, on_look, 0, LOOK_MS);
@@ -375,20 +358,16 @@ static void on_timer_closed(uv_handle_t *handle)
     while (fs->followers) {
         struct follower *f = fs->followers;
         fs->followers = f->next;
-        if (f->fd >= 0)
-            close(f->fd);
-        feed_free(f->feed);
-        mem_free(f->buffer);
-        mem_free(f->path);
-        mem_free(f);
+        follower_free(f);
     }
+    mem_free(fs->buffer);
     mem_free(fs);
     source_closed(s);
 }
 
-static void maybe_close(struct file_source *fs)
+static void end_when_idle(struct file_source *fs)
 {
-    if (fs->reading == 0 && !uv_is_closing((uv_handle_t *)&fs->timer))
+    if (!fs->reading)
         uv_close((uv_handle_t *)&fs->timer, on_timer_closed);
 }
 
@@ -396,23 +375,17 @@ static void stop(struct source *s)
 {
     struct file_source *fs = s->impl;
     fs->closing = true;
-    maybe_close(fs);
+    uv_timer_stop(&fs->timer);
+    end_when_idle(fs);
 }
 
-static void pause_reading(struct source *s)
+static void resume_reading(struct source_stream *ss)
 {
-    /* read_more and on_look ask s->paused themselves. */
-}
-
-static void resume_reading(struct source *s)
-{
-    struct file_source *fs = s->impl;
-    for (struct follower *f = fs->followers; f; f = f->next)
-        read_more(f);
+    pump(ss->source->impl);
 }
 
 const struct source_ops source_file = {.policy = STREAM_DURABLE,
                                        .start = start,
                                        .stop = stop,
-                                       .pause = pause_reading,
-                                       .resume = resume_reading};
+                                       .resume = resume_reading,
+                                       .many = follows_many};

@@ -21,7 +21,7 @@ static void take_metric(void *arg, const char *name, double value)
         return;
     struct sample *sample = &h->samples[h->count];
     memset(sample, 0, sizeof(*sample));
-    if (stream_channel(h->source->stream, name, strlen(name), &sample->channel) != 0)
+    if (stream_channel(h->source->streams->stream, name, strlen(name), &sample->channel) != 0)
         return;
     sample->value = value;
     h->count++;
@@ -33,7 +33,7 @@ static void on_timer(uv_timer_t *timer)
     struct daemon *d = h->source->daemon;
     h->count = 0;
     host_metrics_sample(h->metrics, clock_mono(d->clock), take_metric, h);
-    struct batch *b = batch_new(h->source->stream);
+    struct batch *b = batch_new(h->source->streams->stream);
     int64_t now = clock_now(d->clock);
     struct record r = {
         .time = now, .arrival = now, .samples = h->samples, .sample_count = h->count};
@@ -41,7 +41,7 @@ static void on_timer(uv_timer_t *timer)
         batch_free(b);
         return;
     }
-    source_submit(h->source, b);
+    source_submit(h->source->streams, b);
 }
 
 static int start(struct source *s)

@@ -7,6 +7,7 @@
  * Durable: while the stream's queue is full nothing is read; the journal keeps what comes. Sizes: at
  * most ENTRIES entries a turn of the loop, so that a large backlog does not hold it up.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,7 +27,7 @@ struct journal {
     uv_poll_t poll;
     uv_idle_t more; /* runs while a backlog is read */
     unsigned open;
-    char key[64];
+    char key[STREAM_NAME_MAX + 16];
     char text[FIELD_MAX * 3 + 256];
 };
 
@@ -84,34 +85,36 @@ static int add_entry(struct journal *j, struct batch *b)
 static bool read_entries(struct journal *j)
 {
     struct source *s = j->source;
-    struct batch *b = batch_new(s->stream);
+    struct batch *b = batch_new(s->streams->stream);
     char *cursor = NULL;
-    int got = 0, rc = 1;
-    while (b && got < ENTRIES && (rc = sd_journal_next(j->journal)) > 0) {
-        if (add_entry(j, b) != 0)
-            break;
-        got++;
-    }
-    if (rc < 0)
-        source_set_trouble(s, "the journal cannot be read: %s", strerror(-rc));
-    if (got > 0 && sd_journal_get_cursor(j->journal, &cursor) >= 0) {
-        char *copy = arena_copy(&b->arena, cursor, strlen(cursor));
-        if (copy) {
-            snprintf(b->cursor_key, sizeof(b->cursor_key), "%s", j->key);
-            b->cursor = (struct slice){copy, strlen(copy)};
+    int got = 0, rc = b ? 1 : -ENOMEM;
+    while (got < ENTRIES && rc > 0 && (rc = sd_journal_next(j->journal)) > 0) {
+        if (add_entry(j, b) != 0) {
+            sd_journal_previous(j->journal); /* it is read again */
+            rc = -ENOMEM;
+        } else {
+            got++;
         }
-        free(cursor);
-        source_submit(s, b);
+    }
+    if (got > 0 && sd_journal_get_cursor(j->journal, &cursor) >= 0 &&
+        source_batch_place(b, j->key, (struct slice){cursor, strlen(cursor)}) == 0) {
+        source_submit(s->streams, b);
     } else {
         batch_free(b);
+        got = 0;
     }
+    free(cursor);
+    if (rc < 0)
+        source_set_trouble(s, "the journal cannot be read: %s", strerror(-rc));
+    else if (got > 0)
+        source_set_trouble(s, "%s", "");
     return got == ENTRIES;
 }
 
 static void on_more(uv_idle_t *idle)
 {
     struct journal *j = container_of(idle, struct journal, more);
-    if (j->source->paused || !read_entries(j))
+    if (j->source->streams->paused || !read_entries(j))
         uv_idle_stop(idle);
 }
 
@@ -120,7 +123,7 @@ static void on_readable(uv_poll_t *poll, int status, int events)
     struct journal *j = container_of(poll, struct journal, poll);
     if (sd_journal_process(j->journal) < 0)
         source_set_trouble(j->source, "the journal cannot be followed");
-    if (!j->source->paused)
+    if (!j->source->streams->paused)
         uv_idle_start(&j->more, on_more);
 }
 
@@ -144,31 +147,42 @@ static int add_matches(struct journal *j)
     return rc;
 }
 
+/* Stands behind what was stored last, or an hour back. */
 static int seek(struct journal *j)
 {
     struct buf cursor = {0};
     int rc = -1;
-    if (source_state_get(j->source, j->key, &cursor) == 0 && cursor.size > 0)
-        rc = sd_journal_seek_cursor(j->journal, cursor.data);
-    buf_deinit(&cursor);
-    if (rc >= 0) {
-        /* On the entry itself, which is stored already: unless the journal was rotated away. */
-        rc = sd_journal_next(j->journal);
-        return rc;
+    if (source_place_get(j->source, j->key, &cursor) == 0) {
+        buf_putc(&cursor, '\0');
+        rc = buf_failed(&cursor) ? -ENOMEM : sd_journal_seek_cursor(j->journal, cursor.data);
+        /* On the entry itself; or, when that was rotated away, on the first behind it, which is new. */
+        if (rc >= 0)
+            rc = sd_journal_next(j->journal);
+        if (rc > 0 && sd_journal_test_cursor(j->journal, cursor.data) <= 0)
+            rc = sd_journal_previous(j->journal);
     }
+    buf_deinit(&cursor);
+    if (rc >= 0)
+        return rc;
     int64_t since = clock_now(j->source->daemon->clock) - FIRST_LOOK_BACK;
     return sd_journal_seek_realtime_usec(j->journal, since > 0 ? (uint64_t)since : 0);
 }
 
 static int start(struct source *s)
 {
+    if (!source_journal_readable()) {
+        source_set_trouble(s, "there is no journal that this process may read%s",
+                           s->config->why && strcmp(s->config->why, "on by default") == 0
+                               ? "; the log files are followed instead" : "");
+        return ERR_NOTFOUND;
+    }
     struct journal *j = mem_calloc(1, sizeof(*j));
     if (!j) {
         source_set_trouble(s, "out of memory");
         return ERR_NOMEM;
     }
     j->source = s;
-    snprintf(j->key, sizeof(j->key), "journal/%lld", (long long)s->stream->row.id);
+    snprintf(j->key, sizeof(j->key), "journal/%s", s->name);
     int rc = sd_journal_open(&j->journal, SD_JOURNAL_LOCAL_ONLY);
     if (rc >= 0)
         rc = add_matches(j);
@@ -217,19 +231,13 @@ static void stop(struct source *s)
     uv_close((uv_handle_t *)&j->more, on_more_closed);
 }
 
-static void pause_reading(struct source *s)
+static void resume_reading(struct source_stream *ss)
 {
-    /* on_more and on_readable ask s->paused themselves. */
-}
-
-static void resume_reading(struct source *s)
-{
-    struct journal *j = s->impl;
+    struct journal *j = ss->source->impl;
     uv_idle_start(&j->more, on_more);
 }
 
 const struct source_ops source_journal = {.policy = STREAM_DURABLE,
                                           .start = start,
                                           .stop = stop,
-                                          .pause = pause_reading,
                                           .resume = resume_reading};

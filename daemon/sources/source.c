@@ -7,7 +7,6 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "memory/lookup.h"
 
 static const struct source_ops *ops_of(int type)
 {
@@ -39,11 +38,14 @@ void source_set_trouble(struct source *s, const char *format, ...)
     }
 }
 
-const struct source *source_of_stream(const struct daemon *d, const struct live_stream *stream)
+/* ---- streams ------------------------------------------------------------------------------------- */
+
+const struct source_stream *source_of_stream(const struct daemon *d, const struct live_stream *stream)
 {
     for (const struct source *s = d->sources; s; s = s->next)
-        if (s->stream == stream)
-            return s;
+        for (const struct source_stream *ss = s->streams; ss; ss = ss->next)
+            if (ss->stream == stream)
+                return ss;
     return NULL;
 }
 
@@ -51,131 +53,168 @@ const char *source_state(const struct source *s)
 {
     if (s->trouble[0])
         return s->trouble;
-    return !s->started ? "starting" : s->paused ? "slowed down" : "running";
+    if (!s->started)
+        return "starting";
+    for (const struct source_stream *ss = s->streams; ss; ss = ss->next)
+        if (ss->paused)
+            return "slowed down";
+    return "running";
 }
 
-static void resume_source(void *arg)
+const char *source_stream_state(const struct source_stream *ss)
 {
-    struct source *s = arg;
-    if (s->paused && s->started && !s->stopping) {
-        s->paused = false;
-        s->ops->resume(s);
-    }
+    if (ss->trouble[0])
+        return ss->trouble;
+    if (!ss->source->many)
+        return source_state(ss->source);
+    return ss->paused ? "slowed down" : "running";
 }
 
-/* Where sources stand, as submitted in this run: a reload must not read what is still being written. */
-struct source_place {
-    struct source_place *next;
-    char key[192];
-    struct buf value;
-};
-
-static void remember_place(struct daemon *d, const struct batch *b)
+void sources_resume(struct daemon *d)
 {
-    struct source_place *p = d->places;
-    while (p && strcmp(p->key, b->cursor_key) != 0)
-        p = p->next;
-    if (!p) {
-        p = mem_calloc(1, sizeof(*p));
-        if (!p)
-            return;
-        memcpy(p->key, b->cursor_key, sizeof(p->key));
-        p->next = d->places;
-        d->places = p;
-    }
-    buf_clear(&p->value);
-    buf_append(&p->value, b->cursor.data, b->cursor.size);
-}
-
-void sources_free_places(struct daemon *d)
-{
-    while (d->places) {
-        struct source_place *p = d->places;
-        d->places = p->next;
-        buf_deinit(&p->value);
-        mem_free(p);
-    }
-}
-
-int source_state_get(struct source *s, const char *key, struct buf *out)
-{
-    struct daemon *d = s->daemon;
-    for (const struct source_place *p = d->places; p; p = p->next) {
-        if (strcmp(p->key, key) == 0) {
-            buf_append(out, p->value.data, p->value.size);
-            return buf_failed(out) ? ERR_NOMEM : 0;
+    if (d->paused_streams == 0)
+        return;
+    for (struct source *s = d->sources; s; s = s->next) {
+        for (struct source_stream *ss = s->streams; ss; ss = ss->next) {
+            if (!ss->paused || !s->started || s->stopping || stream_is_full(ss->stream))
+                continue;
+            ss->paused = false;
+            d->paused_streams--;
+            if (s->ops->resume)
+                s->ops->resume(ss);
         }
     }
-    struct errmsg err;
-    return lookup_state(d->database, key, out, &err);
 }
 
-void source_submit(struct source *s, struct batch *b)
+int source_batch_place(struct batch *b, const char *key, struct slice place)
 {
+    char *copy = arena_copy(&b->arena, place.data, place.size);
+    if (!copy)
+        return ERR_NOMEM;
+    snprintf(b->cursor_key, sizeof(b->cursor_key), "%s", key);
+    b->cursor = (struct slice){copy, place.size};
+    return 0;
+}
+
+void source_submit(struct source_stream *ss, struct batch *b)
+{
+    struct source *s = ss->source;
     if (b->cursor_key[0])
-        remember_place(s->daemon, b);
+        source_place_note(s->daemon, b);
     b->job.keep = s->ops->policy == STREAM_DURABLE;
     stream_submit(b);
-    if (!s->paused && s->ops->pause && stream_is_full(s->stream)) {
-        s->paused = true;
-        s->ops->pause(s);
-    }
-}
-
-static void try_start(struct source *s)
-{
-    if (s->started || s->stopping || !s->stream)
+    if (s->ops->policy != STREAM_DURABLE || ss->paused || !stream_is_full(ss->stream))
         return;
-    if (s->ops->start(s) == 0) {
-        s->started = true;
-        source_set_trouble(s, "%s", "");
-    }
+    ss->paused = true;
+    s->daemon->paused_streams++;
+    if (s->ops->pause)
+        s->ops->pause(ss);
 }
 
-struct opening {
-    struct daemon *daemon;
-    struct source *source;
-};
-
-static bool is_still_there(const struct daemon *d, const struct source *source)
+int source_note(struct source_stream *ss, const char *key, struct slice value)
 {
-    for (const struct source *s = d->sources; s; s = s->next)
-        if (s == source)
-            return true;
-    return false;
+    struct batch *b = batch_new(ss->stream);
+    if (!b || source_batch_place(b, key, value) != 0) {
+        batch_free(b);
+        return ERR_NOMEM;
+    }
+    source_submit(ss, b);
+    return 0;
 }
 
 static void stream_opened(void *arg, struct live_stream *stream, int status, const struct errmsg *err)
 {
-    struct opening o = *(struct opening *)arg;
-    mem_free(arg);
-    struct source *s = o.source;
-    if (!is_still_there(o.daemon, s) || s->stopping)
-        return;
-    if (!stream) {
-        source_set_trouble(s, "%s", err->text);
+    struct source_stream *ss = arg;
+    ss->opening = false;
+    if (!ss->source) {
+        mem_free(ss);
         return;
     }
-    s->stream = stream;
-    stream->policy = s->ops->policy;
-    stream->lateness = s->config->lateness;
-    if (s->ops->pause) {
-        stream->source_resume = resume_source;
-        stream->source_arg = s;
+    if (stream) {
+        ss->stream = stream;
+        ss->trouble[0] = '\0';
+        stream->policy = ss->source->ops->policy;
+        stream->lateness = ss->source->config->lateness;
+    } else {
+        snprintf(ss->trouble, sizeof(ss->trouble), "%.199s", err->text);
     }
-    try_start(s);
+    if (!ss->source->stopping)
+        ss->opened(ss);
 }
 
-static void open_stream(struct source *s)
+static void open_stream(struct source_stream *ss)
 {
-    struct opening *o = mem_alloc(sizeof(*o));
-    if (!o) {
-        source_set_trouble(s, "out of memory");
+    const struct source *s = ss->source;
+    ss->opening = true;
+    stream_open(s->daemon, ss->name, (enum stream_kind)s->config->kind, ss->about, stream_opened, ss);
+}
+
+struct source_stream *source_stream_add(struct source *s, const char *name, const char *about,
+                                        void (*opened)(struct source_stream *ss))
+{
+    struct source_stream *ss = mem_calloc(1, sizeof(*ss));
+    if (!ss)
+        return NULL;
+    ss->source = s;
+    ss->opened = opened;
+    snprintf(ss->name, sizeof(ss->name), "%s", name);
+    snprintf(ss->about, sizeof(ss->about), "%s", about);
+    struct source_stream **at = &s->streams;
+    while (*at)
+        at = &(*at)->next;
+    *at = ss;
+    open_stream(ss);
+    return ss;
+}
+
+static void leave_streams(struct source *s)
+{
+    while (s->streams) {
+        struct source_stream *ss = s->streams;
+        s->streams = ss->next;
+        ss->source = NULL;
+        if (ss->paused)
+            s->daemon->paused_streams--;
+        if (ss->stream && !source_of_stream(s->daemon, ss->stream))
+            ss->stream->policy = STREAM_DURABLE; /* clients may go on with it, and they can wait */
+        if (!ss->opening)
+            mem_free(ss);
+    }
+}
+
+/* ---- life ---------------------------------------------------------------------------------------- */
+
+#define RETRY_MAX 60 /* seconds */
+
+static void try_start(struct source *s)
+{
+    if (s->started || s->stopping || (!s->many && (!s->streams || !s->streams->stream)))
+        return;
+    if (s->ops->start(s) == 0) {
+        s->started = true;
+        source_set_trouble(s, "%s", "");
         return;
     }
-    *o = (struct opening){s->daemon, s};
-    stream_open(s->daemon, s->config->stream, (enum stream_kind)s->config->kind, s->about,
-                stream_opened, o);
+    s->retry_after = s->retry_after ? s->retry_after * 2 : 1;
+    if (s->retry_after > RETRY_MAX)
+        s->retry_after = RETRY_MAX;
+    s->waited = 0;
+}
+
+static void only_stream_opened(struct source_stream *ss)
+{
+    if (ss->stream)
+        try_start(ss->source);
+    else
+        source_set_trouble(ss->source, "%s", ss->trouble);
+}
+
+static void begin(struct source *s)
+{
+    if (s->many)
+        try_start(s);
+    else if (!source_stream_add(s, s->config->stream, s->about, only_stream_opened))
+        source_set_trouble(s, "out of memory");
 }
 
 static void describe(struct source *s)
@@ -200,12 +239,13 @@ static int add_source(struct daemon *d, const struct config_source *config)
     s->config = config;
     s->ops = ops_of(config->type);
     snprintf(s->name, sizeof(s->name), "%s", config->name);
+    s->many = s->ops->many && s->ops->many(config);
     describe(s);
     struct source **at = &d->sources;
     while (*at)
         at = &(*at)->next;
     *at = s;
-    open_stream(s);
+    begin(s);
     return 0;
 }
 
@@ -236,11 +276,8 @@ static void unlink_source(struct source *s)
 
 void source_closed(struct source *s)
 {
-    if (s->stream && s->stream->source_arg == s) {
-        s->stream->source_resume = NULL;
-        s->stream->source_arg = NULL;
-    }
     unlink_source(s);
+    leave_streams(s);
     if (s->closed_cb)
         s->closed_cb(s);
     mem_free(s);
@@ -280,6 +317,8 @@ static void closed_for_reload(struct source *s)
 
 int sources_apply(struct daemon *d)
 {
+    if (d->stopping)
+        return 0;
     struct source *next;
     for (struct source *s = d->sources; s; s = next) {
         next = s->next;
@@ -323,9 +362,13 @@ void sources_tick(struct daemon *d)
     for (struct source *s = d->sources; s; s = s->next) {
         if (s->stopping)
             continue;
-        if (!s->stream && s->trouble[0])
-            open_stream(s);
-        else
+        for (struct source_stream *ss = s->streams; ss; ss = ss->next)
+            if (!ss->stream && !ss->opening)
+                open_stream(ss);
+        if (!s->many && !s->streams)
+            begin(s);
+        else if (!s->started && ++s->waited >= s->retry_after)
             try_start(s);
     }
+    sources_resume(d); /* of what waited for room on the disk, nothing else tells */
 }

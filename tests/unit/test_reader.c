@@ -304,6 +304,82 @@ START_TEST(test_channels_carry_on)
 }
 END_TEST
 
+/* Taken up behind any line, an input is read as if from its start. */
+START_TEST(test_resume)
+{
+    static const struct {
+        enum stream_kind kind;
+        const char *before, *behind, *want;
+    } cases[] = {
+        {KIND_SENSOR, "time;x;y\n1;2,5;3\n", "2;4,5;5\n", "1 1970-01-01T00:00:02 0=4.5 1=5\n"},
+        {KIND_SENSOR, "x y,when\n", "7,2020-01-01T00:00:00Z\n", "1 2020-01-01T00:00:00 0=7\n"},
+        {KIND_SENSOR, "1500000000,7\n", "1500000001,8\n", "1 2017-07-14T02:40:01 0=8\n"},
+        {KIND_SENSOR, "{\"time\":1,\"a\":1}\n", "{\"time\":2,\"a\":2}\n", "1 1970-01-01T00:00:02 0=2\n"},
+        {KIND_TEXT, "{\"text\":\"a\"}\n", "{\"text\":\"b\"}\n", "1 - \"b\"\n"},
+        {KIND_TEXT, "plain\n", "{\"text\":\"b\"}\n", "1 - \"{\"text\":\"b\"}\"\n"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct seen first = {0}, s = {0};
+        struct errmsg err;
+        struct record_reader_options options = {.kind = cases[i].kind};
+        struct record_reader *before = open_reader(options, &first), *r = open_reader(options, &s);
+        ck_assert_int_eq(record_reader_head(before).size, 0);
+        record_reader_feed(before, cases[i].before, strlen(cases[i].before), &err);
+        ck_assert_int_eq(record_reader_resume(r, record_reader_head(before)), 0);
+        record_reader_feed(r, cases[i].behind, strlen(cases[i].behind), &err);
+        buf_putc(&s.log, '\0');
+        const char *log = s.log.data;
+        while (strncmp(log, "channel ", 8) == 0)
+            log = strchr(log, '\n') + 1;
+        ck_assert_msg(strcmp(log, cases[i].want) == 0, "case %zu: %s", i, log);
+        struct slice had = record_reader_head(before), has = record_reader_head(r);
+        ck_assert_uint_eq(had.size, has.size);
+        ck_assert_mem_eq(had.data, has.data, had.size);
+        buf_deinit(&s.log);
+        buf_deinit(&first.log);
+        record_reader_free(before);
+        record_reader_free(r);
+    }
+}
+END_TEST
+
+/* A CSV goes on in another file: under the old header where it has none of its own. */
+START_TEST(test_restart_keeps_header)
+{
+    struct seen s = {0};
+    struct errmsg err;
+    struct record_reader *r = open_reader((struct record_reader_options){.kind = KIND_SENSOR}, &s);
+    static const char *const inputs[] = {"time,word,a\n1,x,2\n", "2,y,3\n", "time,word,b\n3,z,4\n",
+                                         "4,5\n"};
+    for (size_t i = 0; i < 4; i++) {
+        ck_assert_int_eq(record_reader_feed(r, inputs[i], strlen(inputs[i]), &err), 0);
+        record_reader_restart(r);
+    }
+    buf_putc(&s.log, '\0');
+    ck_assert_str_eq(s.log.data, "channel 0 a\n2 1970-01-01T00:00:01 0=2\n"
+                                 "3 1970-01-01T00:00:02 0=3\n"
+                                 "channel 1 b\n5 1970-01-01T00:00:03 1=4\n"
+                                 "channel 2 column1\nchannel 3 column2\n6 - 2=4 3=5\n");
+    buf_deinit(&s.log);
+    record_reader_free(r);
+}
+END_TEST
+
+/* Of a followed input, a row's time is when it came. */
+START_TEST(test_live_rows)
+{
+    struct seen s = {0};
+    struct errmsg err;
+    struct record_reader *r =
+        open_reader((struct record_reader_options){.kind = KIND_SENSOR, .live = true}, &s);
+    ck_assert_int_eq(record_reader_feed(r, "a\n1\n2\n", 6, &err), 0);
+    buf_putc(&s.log, '\0');
+    ck_assert_str_eq(s.log.data, "channel 0 a\n2 - 0=1\n3 - 0=2\n");
+    buf_deinit(&s.log);
+    record_reader_free(r);
+}
+END_TEST
+
 /* A line without end costs no more than its bound, and the next one is read. */
 START_TEST(test_huge_line)
 {
@@ -314,6 +390,7 @@ START_TEST(test_huge_line)
     memset(chunk, 'x', sizeof(chunk));
     for (int i = 0; i < 1000; i++)
         ck_assert_int_eq(record_reader_feed(r, chunk, sizeof(chunk), &err), 0);
+    ck_assert_uint_eq(record_reader_partial(r), 1000 * sizeof(chunk));
     ck_assert_int_eq(record_reader_feed(r, "\nok\n", 4, &err), 0);
     ck_assert_int_eq(record_reader_end(r, &err), 0);
     buf_putc(&s.log, '\0');
@@ -413,6 +490,9 @@ int main(void)
     tcase_add_test(t, test_csv_a_named_field_must_be_there);
     tcase_add_test(t, test_sensor_ndjson);
     tcase_add_test(t, test_channels_carry_on);
+    tcase_add_test(t, test_resume);
+    tcase_add_test(t, test_restart_keeps_header);
+    tcase_add_test(t, test_live_rows);
     tcase_add_test(t, test_huge_line);
     tcase_add_test(t, test_too_many_channels);
     tcase_add_test(t, test_callbacks_stop_it);
