@@ -382,7 +382,7 @@ void predictor_observe(struct predictor *p, int64_t time, double value, struct p
     size = p->spread > floor ? p->spread : floor;
     keep_form(p, clip((value - p->slow) / size, FORM_MAX));
     p->last = value;
-    p->time = time;
+    p->time = time > p->time ? time : p->time; /* late samples do not turn it back */
     p->seen++;
     search_period(p);
     judge_horizons(p, time, value);
