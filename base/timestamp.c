@@ -107,8 +107,10 @@ char *timestamp_format(int64_t us, char *out)
 {
     struct civil c;
     timestamp_to_civil(us, &c);
-    snprintf(out, TIMESTAMP_SIZE, "%04d-%02d-%02dT%02d:%02d:%02d.%06dZ", c.year, c.month, c.day,
-             c.hour, c.minute, c.second, c.microsecond);
+    /* Every field is in its range, which the compiler cannot see. */
+    snprintf(out, TIMESTAMP_SIZE, "%04u-%02u-%02uT%02u:%02u:%02u.%06uZ", (unsigned)c.year % 10000,
+             (unsigned)c.month % 100, (unsigned)c.day % 100, (unsigned)c.hour % 100,
+             (unsigned)c.minute % 100, (unsigned)c.second % 100, (unsigned)c.microsecond % 1000000);
     return out;
 }
 

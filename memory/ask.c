@@ -44,6 +44,39 @@ static int is_generic(struct slice text, bool *ret)
     return 0;
 }
 
+/* Words that ask for what was out of the usual, whatever else the question names. */
+static const char unusual_words[] =
+    "unusual unusually strange strangely odd abnormal anomaly anomalies surprising anything";
+
+static bool holds_word(const struct words_query *list, struct slice word)
+{
+    struct words_query one;
+    if (words_query(word, &one) || one.count != 1)
+        return false;
+    for (uint32_t i = 0; i < list->count; i++)
+        if (list->words[i].hash == one.words[0].hash)
+            return true;
+    return false;
+}
+
+/* Cuts them out: every gist that tells of something unusual holds the word itself. */
+static void drop_unusual_words(char *rest)
+{
+    struct words_query list;
+    if (words_query((struct slice){unusual_words, sizeof(unusual_words) - 1}, &list))
+        return;
+    char *out = rest;
+    for (const char *s = rest; *s;) {
+        size_t gap = strspn(s, " \t\n?!,;\"'"), n = strcspn(s + gap, " \t\n?!,;\"'");
+        bool drop = n > 0 && holds_word(&list, (struct slice){s + gap, n});
+        size_t kept = drop ? gap : gap + n;
+        memmove(out, s, kept);
+        out += kept;
+        s += gap + n;
+    }
+    *out = '\0';
+}
+
 /* Is s[0..n) a stream's name? Its index, or -1. */
 static int stream_named(const struct answering *a, const char *s, size_t n)
 {
@@ -301,6 +334,8 @@ static int ask(struct answering *a, struct errmsg *err)
     rc = take_stream_names(a, phrase.rest, &generic, err);
     if (rc)
         return rc;
+    if (!generic)
+        drop_unusual_words(phrase.rest);
     rc = generic ? answer_overview(a, err) : answer_content(a, phrase.rest, err);
     a->out->since = a->filter.since;
     a->out->until = a->filter.until == INT64_MAX ? TIME_UNKNOWN : a->filter.until;

@@ -167,7 +167,7 @@ int sql_error(sqlite3 *db, int rc, struct errmsg *err, const char *what)
 
 int sqlite_check_ours(sqlite3 *db, const char *path, int *ret_version, struct errmsg *err)
 {
-    int64_t id, version;
+    int64_t id = 0, version = 0;
     int r = sql_int64(db, "PRAGMA application_id", &id, err);
     if (r == 0)
         r = sql_int64(db, "PRAGMA user_version", &version, err);

@@ -165,7 +165,7 @@ static int answer_timeline(struct asked *a)
 
 static int answer_open(struct asked *a)
 {
-    int64_t id;
+    int64_t id = 0;
     struct recall_opened opened;
     int rc = param_id(a, &id);
     if (rc == 0)
@@ -177,7 +177,7 @@ static int answer_open(struct asked *a)
 
 static int answer_raw(struct asked *a)
 {
-    int64_t id;
+    int64_t id = 0;
     struct recall_raw raw;
     int rc = param_id(a, &id);
     uint32_t first = (uint32_t)api_int(a->method, a->params, "offset");

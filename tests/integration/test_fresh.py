@@ -26,6 +26,17 @@ class Fresh(varvetest.Case):
         items = client.call("memory.timeline", stratum=0, limit=100)["items"]
         self.assertLessEqual(len(items), 3)
 
+    def test_the_word_unusual_is_no_content(self):
+        client = self.daemon().client()
+        client.call("stream.open", name="s", kind="text")
+        for i in range(5):
+            client.append("s", [{"time": f"2026-01-01T0{i}:00:00Z",
+                                 "text": f"unusual traffic: unusual, very unusual, day {i}"}])
+        client.append("s", [{"time": "2026-01-01T08:00:00Z", "text": "the boiler leaks"}])
+        answer = client.call("memory.ask", query="anything unusual with the boiler?")
+        self.assertIn("boiler", answer["items"][0]["title"])
+        self.assertEqual(len(answer["items"]), 1)
+
     def test_many_ask_at_once(self):
         d = self.daemon()
         feeder = d.client()
