@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the store alone takes in, durable and searchable, against bare SQLite with the same lines: one row
- * a line with a time index, and FTS5 (porter) over the line. Same run, same disk, same 1000 lines a
- * transaction, synchronous=FULL in both. Prints lines a second, the ratio and the file sizes.
+ * What the store alone takes in, durable and searchable, against bare SQLite with the same lines:
+ * one row a line with a time index, and FTS5 (porter) over the line. Same run, same disk, same 1000
+ * lines a transaction, synchronous=FULL in both. Prints lines a second, the ratio and the file
+ * sizes.
  *
  * usage: bench_store LOGHUB_FOLDER [LINES [FOLDER_FOR_FILES]]
  */
@@ -150,8 +151,8 @@ static void make_records(struct made *m, size_t first)
 {
     uint32_t n = (uint32_t)(line_count - first < MOMENT ? line_count - first : MOMENT);
     for (uint32_t i = 0; i < n; i++)
-        m->records[i] = (struct record){.seq = first + i + 1, .time = (int64_t)(first + i) * 1000,
-                                        .text = lines[first + i]};
+        m->records[i] = (struct record){
+            .seq = first + i + 1, .time = (int64_t)(first + i) * 1000, .text = lines[first + i]};
     m->moment.kind = KIND_TEXT;
     m->moment.records = m->records;
     m->moment.record_count = n;

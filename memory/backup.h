@@ -6,8 +6,8 @@
 #include "base/error.h"
 
 /*
- * Writes `out`, a complete memory.db without WAL, 0600 and synced. ERR_EXISTS when there is a file of
- * that name; on any error nothing is left of it.
+ * Writes `out`, a complete memory.db without WAL, 0600 and synced. ERR_EXISTS when there is a file
+ * of that name; on any error nothing is left of it.
  */
 int backup_file(const char *path, const char *out, struct errmsg *err);
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What is due, and when. Every moment that is stored marks the hour it starts in (table dirty) with the
- * earliest time that changed; episodes are made hour by hour from there on, changed episodes mark
- * their hour's row, changed hours their day. A call does one such unit: reads and computes, then
- * writes in one short transaction that also takes the mark away, so a kill at any time leaves either
- * the mark or the result. Made again, a unit gives the same.
+ * What is due, and when. Every moment that is stored marks the hour it starts in (table dirty) with
+ * the earliest time that changed; episodes are made hour by hour from there on, changed episodes
+ * mark their hour's row, changed hours their day. A call does one such unit: reads and computes,
+ * then writes in one short transaction that also takes the mark away, so a kill at any time leaves
+ * either the mark or the result. Made again, a unit gives the same.
  */
 #include "base/mem.h"
 #include "memory/consolidate_internal.h"
@@ -53,8 +53,9 @@ static int prepare(struct store *s, struct errmsg *err)
     if (s->consolidation)
         return 0;
     struct consolidation *c = mem_calloc(1, sizeof(*c));
-    int r = c && (c->words = store_words_new()) ? 0 : err_set(err, ERR_NOMEM, "consolidation: %s",
-                                                              err_text(ERR_NOMEM));
+    int r = c && (c->words = store_words_new())
+                ? 0
+                : err_set(err, ERR_NOMEM, "consolidation: %s", err_text(ERR_NOMEM));
     for (int i = 0; i < CONSOLIDATE_STATEMENT_COUNT && r == 0; i++)
         r = sql_prepare(s->db, statement_sql[i], &c->statements[i], err);
     if (r)
@@ -122,7 +123,8 @@ static void let_rest(struct store *s, int stratum, int64_t unit, int64_t before)
         (struct rest){stratum, unit, now + (rest > least ? rest : least)};
 }
 
-/* The first unit that is marked and does not rest, lower strata first. SQL_DONE when there is none. */
+/* The first unit that is marked and does not rest, lower strata first. SQL_DONE when there is none.
+ */
 static int next_due(struct store *s, struct due *ret, struct errmsg *err)
 {
     sqlite3_stmt *q = con_stmt(s, CON_DUE);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Between consolidate.c (what is due), consolidate_unit.c (which spans) and consolidate_span.c (rows). */
+/* Between consolidate.c (what is due), consolidate_unit.c (which spans) and consolidate_span.c
+ * (rows). */
 #ifndef VARVE_MEMORY_CONSOLIDATE_INTERNAL_H
 #define VARVE_MEMORY_CONSOLIDATE_INTERNAL_H
 
@@ -11,9 +12,9 @@
 
 /* Prepared at the first consolidation. */
 #define CONSOLIDATE_STATEMENTS(X)                                                                  \
-    X(DUE, "SELECT stratum, unit, t, resume FROM dirty ORDER BY stratum, unit LIMIT 64")                   \
+    X(DUE, "SELECT stratum, unit, t, resume FROM dirty ORDER BY stratum, unit LIMIT 64")           \
     X(DONE, "DELETE FROM dirty WHERE stratum=?1 AND unit=?2")                                      \
-    X(PROGRESS, "UPDATE dirty SET t=?3, resume=?3 WHERE stratum=?1 AND unit=?2")                              \
+    X(PROGRESS, "UPDATE dirty SET t=?3, resume=?3 WHERE stratum=?1 AND unit=?2")                   \
     X(STARTS, "SELECT t_start FROM moment WHERE stratum=0 AND t_start>=?1 AND t_start<=?2 "        \
               "ORDER BY t_start LIMIT 20000")                                                      \
     X(LAST_START, "SELECT t_start FROM moment WHERE stratum=1 AND t_start<=?1 AND t_start>=?2 "    \
@@ -48,7 +49,7 @@ enum consolidate_statement {
 #define CONSOLIDATE_ENUM(name, sql) CON_##name,
     CONSOLIDATE_STATEMENTS(CONSOLIDATE_ENUM)
 #undef CONSOLIDATE_ENUM
-    CONSOLIDATE_STATEMENT_COUNT
+        CONSOLIDATE_STATEMENT_COUNT
 };
 
 /* A row below the span that is being made. */
@@ -120,8 +121,8 @@ int con_above(struct store *s, int stratum, int64_t unit, struct errmsg *err);
 int64_t con_day_of(int64_t t);
 
 /*
- * Writes the span of children[0..count) with the consolidation's parts: a new row when id is 0. Says
- * nothing changed by *ret_changed false. The children's parent is set.
+ * Writes the span of children[0..count) with the consolidation's parts: a new row when id is 0.
+ * Says nothing changed by *ret_changed false. The children's parent is set.
  */
 int con_write_span(struct store *s, int stratum, int64_t t_start, int64_t t_end,
                    struct child *children, uint32_t count, int64_t id, bool *ret_changed,

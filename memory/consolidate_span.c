@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The row of an episode, hour or day: its sums, title, gist and latent, from its children and from what
- * each stream contributed (parts). A hash over all of it tells whether anything has to be written.
+ * The row of an episode, hour or day: its sums, title, gist and latent, from its children and from
+ * what each stream contributed (parts). A hash over all of it tells whether anything has to be
+ * written.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -170,7 +171,8 @@ static int make_gist(struct store *s, const struct moment_row *row, struct errms
     return r;
 }
 
-/* Also picks the model whose latents weigh most: latents of different models lie in different spaces. */
+/* Also picks the model whose latents weigh most: latents of different models lie in different
+ * spaces. */
 static void sum_up(const struct child *children, uint32_t count, struct moment_row *row)
 {
     int64_t best = -1;
@@ -204,7 +206,7 @@ static void make_hash(struct store *s, const struct child *children, uint32_t co
     const struct consolidation *c = s->consolidation;
     XXH128_canonical_t canonical;
     XXH128_hash_t h = {0, 0};
-    const int64_t numbers[] = {row->stratum, row->t_start, row->t_end, row->records,
+    const int64_t numbers[] = {row->stratum,   row->t_start, row->t_end, row->records,
                                row->raw_bytes, row->unusual, row->flags};
     const double reals[] = {row->bits, row->bits_max, row->z};
     h = hash_on(h, numbers, sizeof(numbers));
@@ -257,8 +259,8 @@ static int put_parts(struct store *s, int64_t id, struct errmsg *err)
     int r = sql_run(delete, err);
     for (uint32_t i = 0; i < c->part_count && r == 0; i++) {
         const struct part *p = &c->parts[i];
-        const int64_t numbers[] = {id, p->stream, p->moments, p->records, p->bytes, p->unusual,
-                                   p->usual};
+        const int64_t numbers[] = {id,       p->stream,  p->moments, p->records,
+                                   p->bytes, p->unusual, p->usual};
         for (int k = 0; k < 7; k++)
             sqlite3_bind_int64(put, k + 1, numbers[k]);
         sqlite3_bind_double(put, 8, p->usual_bits);
@@ -289,8 +291,7 @@ static int put_words(struct store *s, int64_t id, struct errmsg *err)
 static struct slice column_slice(sqlite3_stmt *q, int column)
 {
     const unsigned char *text = sqlite3_column_text(q, column);
-    return (struct slice){(const char *)text,
-                          text ? (size_t)sqlite3_column_bytes(q, column) : 0};
+    return (struct slice){(const char *)text, text ? (size_t)sqlite3_column_bytes(q, column) : 0};
 }
 
 /* *ret_same: the row is as it would be written. Else its words are taken out of the index. */
@@ -312,8 +313,7 @@ static int compare_old(struct store *s, int64_t id, const unsigned char *hash, b
     return r;
 }
 
-static int update_row(struct store *s, int64_t id, const struct moment_row *row,
-                      struct errmsg *err)
+static int update_row(struct store *s, int64_t id, const struct moment_row *row, struct errmsg *err)
 {
     sqlite3_stmt *q = con_stmt(s, CON_UPDATE);
     sqlite3_bind_int64(q, 1, id);

@@ -5,8 +5,8 @@
  * within a minute of the last cut), and once near every full hour. All these cuts depend on what is
  * close to them only, so an hour can be made again from any of its episodes on, whatever came when.
  *
- * The cut near the hour is made at the longest pause within five minutes of it, so that what happens
- * at the hour stays together.
+ * The cut near the hour is made at the longest pause within five minutes of it, so that what
+ * happens at the hour stays together.
  */
 #include "base/timestamp.h"
 #include "memory/consolidate_internal.h"
@@ -18,8 +18,8 @@
 #define BORDER (5 * US_PER_MINUTE)
 
 /*
- * Where the episodes of an hour begin: with the first start from the full hour on, or, if one close to
- * it follows a pause of twice the length, with that one.
+ * Where the episodes of an hour begin: with the first start from the full hour on, or, if one close
+ * to it follows a pause of twice the length, with that one.
  */
 static int border_of(struct store *s, int64_t hour, int64_t *ret, struct errmsg *err)
 {
@@ -81,8 +81,8 @@ static int load_children(struct store *s, int stratum, int64_t since, int64_t un
     sqlite3_bind_int64(q, 4, limit);
     c->child_count = 0;
     while ((r = sql_step(q, err)) == 0) {
-        r = con_grow((void **)&c->children, &c->child_capacity, c->child_count, sizeof(struct child),
-                     err);
+        r = con_grow((void **)&c->children, &c->child_capacity, c->child_count,
+                     sizeof(struct child), err);
         if (r)
             break;
         read_child(q, &c->children[c->child_count++]);
@@ -101,12 +101,13 @@ static int load_old(struct store *s, int stratum, int64_t since, int64_t until, 
     sqlite3_bind_int64(q, 3, until);
     c->old_count = 0;
     while ((r = sql_step(q, err)) == 0) {
-        r = con_grow((void **)&c->old, &c->old_capacity, c->old_count, sizeof(struct old_span), err);
+        r = con_grow((void **)&c->old, &c->old_capacity, c->old_count, sizeof(struct old_span),
+                     err);
         if (r)
             break;
-        c->old[c->old_count++] = (struct old_span){sqlite3_column_int64(q, 0),
-                                                   sqlite3_column_int64(q, 1),
-                                                   sqlite3_column_int64(q, 2), false};
+        c->old[c->old_count++] =
+            (struct old_span){sqlite3_column_int64(q, 0), sqlite3_column_int64(q, 1),
+                              sqlite3_column_int64(q, 2), false};
     }
     sqlite3_reset(q);
     return r == SQL_DONE ? 0 : r;
@@ -168,7 +169,8 @@ static bool is_shared_boundary(const struct consolidation *c, uint32_t i)
     return false;
 }
 
-/* One past the last moment of the episode that starts at `first`; child_count when nothing ends it. */
+/* One past the last moment of the episode that starts at `first`; child_count when nothing ends it.
+ */
 static uint32_t episode_end(const struct consolidation *c, uint32_t first)
 {
     int64_t start = c->children[first].t_start, end = c->children[first].t_end;
@@ -185,9 +187,9 @@ static uint32_t episode_end(const struct consolidation *c, uint32_t first)
 }
 
 /*
- * Loads what one call works on: from `since` on, at most some thousand moments, whole times of start
- * only (what starts at the same microsecond stays together). *ret_next is the start of the first that
- * was left out, or INT64_MAX.
+ * Loads what one call works on: from `since` on, at most some thousand moments, whole times of
+ * start only (what starts at the same microsecond stays together). *ret_next is the start of the
+ * first that was left out, or INT64_MAX.
  */
 static int load_batch(struct store *s, int64_t since, int64_t until, int64_t *ret_next,
                       struct errmsg *err)
@@ -235,9 +237,15 @@ static int sum_moments(struct store *s, const struct child *children, uint32_t c
     s->consolidation->part_count = 0;
     for (uint32_t i = 0; i < count && r == 0; i++) {
         const struct child *m = &children[i];
-        const struct part p = {.stream = m->stream, .moments = 1, .records = m->records,
-                               .bytes = m->raw_bytes, .unusual = m->unusual, .usual = m->id,
-                               .usual_bits = m->bits, .peak = m->id, .peak_z = m->z};
+        const struct part p = {.stream = m->stream,
+                               .moments = 1,
+                               .records = m->records,
+                               .bytes = m->raw_bytes,
+                               .unusual = m->unusual,
+                               .usual = m->id,
+                               .usual_bits = m->bits,
+                               .peak = m->id,
+                               .peak_z = m->z};
         r = con_add_part(s, &p, err);
     }
     return r;
@@ -326,7 +334,8 @@ int con_episodes(struct store *s, const struct due *due, int64_t *ret_next, stru
         r = find_strong(s, err);
     if (r)
         return r;
-    /* The last episode of a batch that was cut waits for the rest of it, unless it fills the batch. */
+    /* The last episode of a batch that was cut waits for the rest of it, unless it fills the batch.
+     */
     uint32_t count = 0;
     int64_t next = left_out;
     while (count < c->child_count) {
@@ -379,10 +388,14 @@ static int sum_spans(struct store *s, struct errmsg *err)
         sqlite3_bind_int64(q, 1, c->children[i].id);
         while ((r = sql_step(q, err)) == 0) {
             const struct part p = {
-                .stream = sqlite3_column_int64(q, 0), .moments = sqlite3_column_int64(q, 1),
-                .records = sqlite3_column_int64(q, 2), .bytes = sqlite3_column_int64(q, 3),
-                .unusual = sqlite3_column_int64(q, 4), .usual = sqlite3_column_int64(q, 5),
-                .usual_bits = sqlite3_column_double(q, 6), .peak = sqlite3_column_int64(q, 7),
+                .stream = sqlite3_column_int64(q, 0),
+                .moments = sqlite3_column_int64(q, 1),
+                .records = sqlite3_column_int64(q, 2),
+                .bytes = sqlite3_column_int64(q, 3),
+                .unusual = sqlite3_column_int64(q, 4),
+                .usual = sqlite3_column_int64(q, 5),
+                .usual_bits = sqlite3_column_double(q, 6),
+                .peak = sqlite3_column_int64(q, 7),
                 .peak_z = sqlite3_column_double(q, 8),
             };
             r = con_add_part(s, &p, err);

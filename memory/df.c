@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * 2^17 pairs of counters, 1 MiB, kept by the writer and read by anyone: relaxed atomics, as a reader
- * that sees one of two numbers a moment late weighs a word no worse for it.
+ * 2^17 pairs of counters, 1 MiB, kept by the writer and read by anyone: relaxed atomics, as a
+ * reader that sees one of two numbers a moment late weighs a word no worse for it.
  */
 #include <stdatomic.h>
 #include <string.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Encoding: records ▸ columns in the thread's body buffer ▸ XXH3-128 ▸ one zstd frame behind the header.
- * Decoding trusts nothing: the header's bounds first, then the hash over the whole body, then every
- * count and size against what is left, every time, text and value against base/record.h.
+ * Encoding: records ▸ columns in the thread's body buffer ▸ XXH3-128 ▸ one zstd frame behind the
+ * header. Decoding trusts nothing: the header's bounds first, then the hash over the whole body,
+ * then every count and size against what is left, every time, text and value against base/record.h.
  * Sizes: a moment of 256 log lines is 20 to 40 KiB of body and a tenth of it as a frame.
  */
 #include "memory/evidence.h"
@@ -72,8 +72,8 @@ static bool same_channels(const struct record *a, const struct record *b)
 }
 
 /*
- * Gives every sample its place in the order by channel: after this, `next[c]` is the place of the first
- * sample of channel c; whoever walks the records in order takes next[c]++.
+ * Gives every sample its place in the order by channel: after this, `next[c]` is the place of the
+ * first sample of channel c; whoever walks the records in order takes next[c]++.
  */
 static size_t place_samples(const struct record *records, uint32_t count, size_t *next)
 {
@@ -181,8 +181,8 @@ int evidence_encode(const struct record *records, uint32_t count, int level, str
     buf_put_u32(out, count);
     buf_put_u32(out, (uint32_t)size);
     buf_append(out, hash.digest, sizeof(hash.digest));
-    size_t packed = ZSTD_compressCCtx(t->compress, out->data + out->size, bound, t->body.data, size,
-                                      level);
+    size_t packed =
+        ZSTD_compressCCtx(t->compress, out->data + out->size, bound, t->body.data, size, level);
     if (ZSTD_isError(packed)) {
         out->size = at;
         return ERR_NOMEM; /* with room for the bound, memory is all that can be missing */
@@ -220,9 +220,9 @@ static int unpack(struct slice block, const struct evidence_info *info, struct a
                   struct slice *ret, struct errmsg *err)
 {
     struct slice packed = {block.data + EVIDENCE_HEADER, block.size - EVIDENCE_HEADER};
-    if (block.data[3] == BODY_PLAIN ? packed.size != info->body_size
-                                    : ZSTD_getFrameContentSize(packed.data, packed.size) !=
-                                          info->body_size)
+    if (block.data[3] == BODY_PLAIN
+            ? packed.size != info->body_size
+            : ZSTD_getFrameContentSize(packed.data, packed.size) != info->body_size)
         return err_set(err, ERR_CORRUPT, "evidence: the body's size is not %u", info->body_size);
     struct thread_state *t = thread_state_get();
     char *body = t ? arena_alloc(arena, info->body_size) : NULL;
@@ -231,8 +231,8 @@ static int unpack(struct slice block, const struct evidence_info *info, struct a
     if (block.data[3] == BODY_PLAIN) {
         memcpy(body, packed.data, packed.size);
     } else {
-        size_t n = ZSTD_decompressDCtx(t->decompress, body, info->body_size, packed.data,
-                                       packed.size);
+        size_t n =
+            ZSTD_decompressDCtx(t->decompress, body, info->body_size, packed.data, packed.size);
         if (ZSTD_isError(n) || n != info->body_size)
             return err_set(err, ERR_CORRUPT, "evidence: %s",
                            ZSTD_isError(n) ? ZSTD_getErrorName(n) : "short body");
@@ -314,8 +314,7 @@ static int get_channels(struct cursor *c, struct record *records, uint32_t count
     return 0;
 }
 
-static int get_values(struct cursor *c, struct record *records, uint32_t count,
-                      struct errmsg *err)
+static int get_values(struct cursor *c, struct record *records, uint32_t count, struct errmsg *err)
 {
     size_t next[CHANNELS_MAX + 1];
     uint64_t before[CHANNELS_MAX] = {0};

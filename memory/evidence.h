@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Records as bytes: the block in which the journal and every moment keep their originals (zstd over a
- * versioned, columnar layout; docs/format.md). Pure functions, any thread.
+ * Records as bytes: the block in which the journal and every moment keep their originals (zstd over
+ * a versioned, columnar layout; docs/format.md). Pure functions, any thread.
  */
 #ifndef VARVE_MEMORY_EVIDENCE_H
 #define VARVE_MEMORY_EVIDENCE_H
@@ -16,7 +16,8 @@
 
 /*
  * Appends the block of `count` records to `out`. level: zstd's (1 for the journal, 3 for moments).
- * ERR_NOMEM; ERR_LIMIT when they are over the bounds above; ERR_RANGE for a channel over CHANNELS_MAX.
+ * ERR_NOMEM; ERR_LIMIT when they are over the bounds above; ERR_RANGE for a channel over
+ * CHANNELS_MAX.
  */
 int evidence_encode(const struct record *records, uint32_t count, int level, struct buf *out);
 

@@ -8,8 +8,8 @@
 #include "base/error.h"
 
 /*
- * Runs the steps from `version` (0: an empty file) up to SCHEMA_VERSION, each in a transaction of its
- * own together with its new user_version, so a kill leaves a whole version behind.
+ * Runs the steps from `version` (0: an empty file) up to SCHEMA_VERSION, each in a transaction of
+ * its own together with its new user_version, so a kill leaves a whole version behind.
  */
 int migrate(sqlite3 *db, int version, struct errmsg *err);
 

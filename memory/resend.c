@@ -53,8 +53,7 @@ static int look_through(sqlite3 *db, const char *sql, const struct search *x, st
 }
 
 int resend_find(sqlite3 *db, int64_t stream, uint64_t seq_first, uint64_t seq_last, bool journal,
-                void (*each)(void *arg, uint64_t seq, uint64_t hash), void *arg,
-                struct errmsg *err)
+                void (*each)(void *arg, uint64_t seq, uint64_t hash), void *arg, struct errmsg *err)
 {
     const struct search x = {stream, seq_first, seq_last, each, arg};
     struct arena arena;

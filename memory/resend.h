@@ -10,8 +10,8 @@
 #include "memory/reader.h"
 
 /*
- * Calls `each` for every stored record of the stream with seq_first <= seq <= seq_last, journaled or
- * in a moment, in no order; one that is in both comes twice. `hash` is its record_hash.
+ * Calls `each` for every stored record of the stream with seq_first <= seq <= seq_last, journaled
+ * or in a moment, in no order; one that is in both comes twice. `hash` is its record_hash.
  */
 int evidence_find_seq(struct reader *r, int64_t stream, uint64_t seq_first, uint64_t seq_last,
                       void (*each)(void *arg, uint64_t seq, uint64_t hash), void *arg,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The file's tables as SQL, for whoever creates, migrates or checks it. docs/format.md explains them;
- * the two change in one commit.
+ * The file's tables as SQL, for whoever creates, migrates or checks it. docs/format.md explains
+ * them; the two change in one commit.
  */
 #ifndef VARVE_MEMORY_SCHEMA_H
 #define VARVE_MEMORY_SCHEMA_H

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * SQLite as this project runs it: our allocator, no memory statistics (they cost a global lock), one
- * thread a connection, no mmap. Debian's build has no lookaside, so every small block passes through
- * sqlite_malloc: it adds a counter and nothing else.
+ * SQLite as this project runs it: our allocator, no memory statistics (they cost a global lock),
+ * one thread a connection, no mmap. Debian's build has no lookaside, so every small block passes
+ * through sqlite_malloc: it adds a counter and nothing else.
  */
 #include "memory/sqlite.h"
 
@@ -174,9 +174,8 @@ int sqlite_check_ours(sqlite3 *db, const char *path, int *ret_version, struct er
     if (r)
         return err_wrap(err, r, "%s", path);
     if (id != SCHEMA_APPLICATION_ID)
-        return err_set(err, ERR_CORRUPT,
-                       "%s: not a varve memory: application_id is %#llx, not %#x", path,
-                       (unsigned long long)id, SCHEMA_APPLICATION_ID);
+        return err_set(err, ERR_CORRUPT, "%s: not a varve memory: application_id is %#llx, not %#x",
+                       path, (unsigned long long)id, SCHEMA_APPLICATION_ID);
     if (version > SCHEMA_VERSION)
         return err_set(err, ERR_UNSUPPORTED,
                        "%s: written by a newer varve: schema version %lld, this program knows %d",
@@ -211,8 +210,7 @@ int sql_step(sqlite3_stmt *stmt, struct errmsg *err)
 int sql_run(sqlite3_stmt *stmt, struct errmsg *err)
 {
     int rc = sqlite3_step(stmt);
-    int r = rc == SQLITE_ROW ? ERR_INTERNAL
-                             : sql_error(sqlite3_db_handle(stmt), rc, err, NULL);
+    int r = rc == SQLITE_ROW ? ERR_INTERNAL : sql_error(sqlite3_db_handle(stmt), rc, err, NULL);
     sqlite3_reset(stmt);
     sqlite3_clear_bindings(stmt);
     return r;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Opening, transactions, checkpoints. Debian's SQLite 3.40.1 loses data when two connections write or
- * checkpoint a WAL at the same time, so there is one: the lock file keeps other processes out, readers
- * open read-only, wal_autocheckpoint is off and every checkpoint is made here.
+ * Opening, transactions, checkpoints. Debian's SQLite 3.40.1 loses data when two connections write
+ * or checkpoint a WAL at the same time, so there is one: the lock file keeps other processes out,
+ * readers open read-only, wal_autocheckpoint is off and every checkpoint is made here.
  *
- * What a transaction changes in memory (word counters, counts, marks) is kept aside in `effects` until
- * the commit returned, so a rollback leaves nothing behind.
+ * What a transaction changes in memory (word counters, counts, marks) is kept aside in `effects`
+ * until the commit returned, so a rollback leaves nothing behind.
  */
 #include "memory/store.h"
 

@@ -17,23 +17,24 @@
 struct store;
 
 struct store_options {
-    const char *path;          /* of memory.db */
+    const char *path; /* of memory.db */
     const struct clock *clock;
-    int cache_kib;             /* SQLite page cache of the writer; 0: 8192 */
-    bool no_sync;              /* synchronous=NORMAL instead of FULL: benchmarks only */
+    int cache_kib; /* SQLite page cache of the writer; 0: 8192 */
+    bool no_sync;  /* synchronous=NORMAL instead of FULL: benchmarks only */
 };
 
 /*
- * Opens or creates the file (0600), takes the lock file beside it (ERR_BUSY names the other process's
- * pid), checks application id and schema version, migrates. ERR_CORRUPT names the damage, ERR_READONLY
- * and ERR_PERM the path.
+ * Opens or creates the file (0600), takes the lock file beside it (ERR_BUSY names the other
+ * process's pid), checks application id and schema version, migrates. ERR_CORRUPT names the damage,
+ * ERR_READONLY and ERR_PERM the path.
  */
 int store_open(const struct store_options *options, struct store **ret, struct errmsg *err);
 /* Checkpoints, closes, gives the lock back. NULL is allowed. */
 void store_close(struct store *s);
 
 int store_begin(struct store *s, struct errmsg *err);
-/* When it returns 0 the transaction is durable. ERR_FULL: the disk is full, nothing of it was kept. */
+/* When it returns 0 the transaction is durable. ERR_FULL: the disk is full, nothing of it was kept.
+ */
 int store_commit(struct store *s, struct errmsg *err);
 void store_rollback(struct store *s);
 /* Passive WAL checkpoint; `truncate` resets the WAL file when no reader is in the way. */
@@ -43,20 +44,20 @@ struct store_stream {
     int64_t id;
     char name[STREAM_NAME_MAX + 1];
     enum stream_kind kind;
-    char source[160];      /* why it is recorded: "host", "file /var/log/syslog", "client uid 1000", … */
+    char source[160]; /* why it is recorded: "host", "file /var/log/syslog", "client uid 1000", … */
     int64_t created;
-    uint64_t next_seq;     /* one past the highest seq that was journaled */
+    uint64_t next_seq; /* one past the highest seq that was journaled */
     uint64_t records, bytes;
     uint64_t late, gaps, dropped, redacted; /* counted for ever */
-    int64_t first_time, last_time; /* of its records; TIME_UNKNOWN when none */
+    int64_t first_time, last_time;          /* of its records; TIME_UNKNOWN when none */
 };
 
 /* All streams, in id order; the callback's struct is borrowed. */
 int store_streams(struct store *s, void (*each)(void *arg, const struct store_stream *stream),
                   void *arg, struct errmsg *err);
 /* Creates a stream; ERR_EXISTS if the name is taken. */
-int store_stream_create(struct store *s, const char *name, enum stream_kind kind, const char *source,
-                        int64_t *ret_id, struct errmsg *err);
+int store_stream_create(struct store *s, const char *name, enum stream_kind kind,
+                        const char *source, int64_t *ret_id, struct errmsg *err);
 /* Writes the counters and times of a stream (all fields but id, name, kind, created). */
 int store_stream_update(struct store *s, const struct store_stream *stream, struct errmsg *err);
 /* Names channel `index` of a sensor stream. Idempotent. */
@@ -67,8 +68,8 @@ int store_channels(struct store *s, int64_t stream,
                    struct errmsg *err);
 
 /*
- * Journal: accepted records that lie in no moment yet. `block` is what evidence_encode made of them.
- * Durable with the transaction; `ret_id` names the batch for store_pending_delete.
+ * Journal: accepted records that lie in no moment yet. `block` is what evidence_encode made of
+ * them. Durable with the transaction; `ret_id` names the batch for store_pending_delete.
  */
 int store_pending_put(struct store *s, int64_t stream, uint64_t seq_first, uint64_t seq_last,
                       uint32_t count, struct slice block, int64_t *ret_id, struct errmsg *err);
@@ -83,8 +84,8 @@ int store_pending(struct store *s,
 
 /*
  * A closed moment with its evidence and index. `block` is evidence_encode of its records, `words`
- * what words_index made of them (memory/evidence.h, memory/words.h): both are computed off the writer.
- * The hash, sizes and counts kept with the moment are the block's own.
+ * what words_index made of them (memory/evidence.h, memory/words.h): both are computed off the
+ * writer. The hash, sizes and counts kept with the moment are the block's own.
  */
 struct store_words;
 int store_moment_put(struct store *s, int64_t stream, const struct moment *m, struct slice block,
@@ -100,7 +101,8 @@ int store_pin(struct store *s, int64_t id, bool pinned, struct errmsg *err);
 /* Counts a judgement: this memory helped, or did not. ERR_NOTFOUND. */
 int store_feedback(struct store *s, int64_t id, bool helped, struct errmsg *err);
 
-/* The live word counters (memory/words.h), for readers in this process; the store's until it closes. */
+/* The live word counters (memory/words.h), for readers in this process; the store's until it
+ * closes. */
 struct words_df;
 const struct words_df *store_df(const struct store *s);
 
@@ -109,8 +111,8 @@ const struct words_df *store_df(const struct store *s);
  * amount of work a call. Returns 0 when nothing is left to do for now, STORE_MORE when there is.
  * Outside a transaction it makes one of its own.
  *
- * A span that took long to consolidate is let rest before its next turn, so that a busy hour costs at
- * most a few per cent of a core.
+ * A span that took long to consolidate is let rest before its next turn, so that a busy hour costs
+ * at most a few per cent of a core.
  */
 #define STORE_MORE 1
 int store_consolidate(struct store *s, struct errmsg *err);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What can be said about a file in a few milliseconds, whatever its size: is the header sound, is the
- * file as long as it says, are all tables there, do both ends of each open. memory/verify.h reads all.
+ * What can be said about a file in a few milliseconds, whatever its size: is the header sound, is
+ * the file as long as it says, are all tables there, do both ends of each open. memory/verify.h
+ * reads all.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -42,8 +43,8 @@ static int check_header(const char *path, const unsigned char *h, ssize_t n, int
     int64_t pages = be32(h + 28);
     /* The count is only kept by writers that also set version-valid-for to the change counter. */
     if (!has_wal(path) && be32(h + 24) == be32(h + 92) && pages * page > size)
-        return err_set(err, ERR_CORRUPT, "%s: cut short: %lld of %lld bytes", path,
-                       (long long)size, (long long)(pages * page));
+        return err_set(err, ERR_CORRUPT, "%s: cut short: %lld of %lld bytes", path, (long long)size,
+                       (long long)(pages * page));
     return 0;
 }
 

@@ -19,8 +19,7 @@
 #define STORE_STATEMENTS(X)                                                                        \
     X(BEGIN, "BEGIN IMMEDIATE")                                                                    \
     X(COMMIT, "COMMIT")                                                                            \
-    X(STREAM_INSERT,                                                                               \
-      "INSERT INTO stream(name, kind, source, created) VALUES(?1, ?2, ?3, ?4)")                    \
+    X(STREAM_INSERT, "INSERT INTO stream(name, kind, source, created) VALUES(?1, ?2, ?3, ?4)")     \
     X(STREAM_UPDATE,                                                                               \
       "UPDATE stream SET source=?2, next_seq=?3, records=?4, bytes=?5, late=?6, gaps=?7, "         \
       "dropped=?8, redacted=?9, first_time=?10, last_time=?11 WHERE id=?1")                        \
@@ -41,9 +40,8 @@
     X(ENTITY_PUT, "INSERT INTO entity(kind, name, first, last, count) VALUES(?1, ?2, ?3, ?4, ?5) " \
                   "ON CONFLICT(name, kind) DO UPDATE SET first=min(first, excluded.first), "       \
                   "last=max(last, excluded.last), count=count+excluded.count RETURNING id")        \
-    X(ENTITY_MOMENT_PUT,                                                                           \
-      "INSERT INTO entity_moment(entity, moment, count) VALUES(?1, ?2, ?3) "                       \
-      "ON CONFLICT DO UPDATE SET count=count+excluded.count")                                      \
+    X(ENTITY_MOMENT_PUT, "INSERT INTO entity_moment(entity, moment, count) VALUES(?1, ?2, ?3) "    \
+                         "ON CONFLICT DO UPDATE SET count=count+excluded.count")                   \
     X(WORDS_PUT, "INSERT INTO words(rowid, text) VALUES(?1, ?2)")                                  \
     X(WORDS_DELETE, "INSERT INTO words(words, rowid, text) VALUES('delete', ?1, ?2)")              \
     X(DF_PUT, "INSERT OR REPLACE INTO df(chunk, data) VALUES(?1, ?2)")                             \
@@ -61,7 +59,7 @@ enum store_statement {
 #define STATEMENT_ENUM(name, sql) SQL_##name,
     STORE_STATEMENTS(STATEMENT_ENUM)
 #undef STATEMENT_ENUM
-    STORE_STATEMENT_COUNT
+        STORE_STATEMENT_COUNT
 };
 
 /* One word's part of what a transaction adds to the counters. */
@@ -100,7 +98,8 @@ struct store {
     uint32_t moments_since_df; /* since the word counters were saved */
     uint64_t moments_indexed;  /* that the counters cover, roughly */
     int64_t span_max[STRATA_COUNT];
-    /* Units of stratum 1 that this writer knows to be marked in the file, so as not to mark again. */
+    /* Units of stratum 1 that this writer knows to be marked in the file, so as not to mark again.
+     */
     struct dirty_mark known[DIRTY_KNOWN];
     uint32_t known_next;
     struct consolidation *consolidation;
@@ -111,7 +110,8 @@ static inline sqlite3_stmt *store_stmt(struct store *s, enum store_statement whi
     return s->statements[which];
 }
 
-/* Bounded checks of a file that is about to be written to (store_check.c). ERR_CORRUPT names the damage. */
+/* Bounded checks of a file that is about to be written to (store_check.c). ERR_CORRUPT names the
+ * damage. */
 int store_check_file(const char *path, struct errmsg *err);
 int store_check_tables(sqlite3 *db, struct errmsg *err);
 

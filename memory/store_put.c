@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Streams, journal, moments, state: one statement each, most of the cost of a moment is its rows in the
- * full-text index. Rows of `words` go in by rising rowid, as FTS5 flushes its buffer to disk whenever a
- * rowid steps back.
+ * Streams, journal, moments, state: one statement each, most of the cost of a moment is its rows in
+ * the full-text index. Rows of `words` go in by rising rowid, as FTS5 flushes its buffer to disk
+ * whenever a rowid steps back.
  */
 #include <math.h>
 #include <stdio.h>
@@ -75,8 +75,8 @@ int store_streams(struct store *s, void (*each)(void *arg, const struct store_st
     return r == SQL_DONE ? 0 : r;
 }
 
-int store_stream_create(struct store *s, const char *name, enum stream_kind kind, const char *source,
-                        int64_t *ret_id, struct errmsg *err)
+int store_stream_create(struct store *s, const char *name, enum stream_kind kind,
+                        const char *source, int64_t *ret_id, struct errmsg *err)
 {
     if (name[0] == '\0' || strlen(name) > STREAM_NAME_MAX)
         return err_set(err, ERR_INVALID, "a stream's name has 1 to %d bytes", STREAM_NAME_MAX);
@@ -96,7 +96,7 @@ int store_stream_create(struct store *s, const char *name, enum stream_kind kind
 int store_stream_update(struct store *s, const struct store_stream *stream, struct errmsg *err)
 {
     sqlite3_stmt *update = store_stmt(s, SQL_STREAM_UPDATE);
-    const uint64_t counters[] = {stream->next_seq, stream->records, stream->bytes, stream->late,
+    const uint64_t counters[] = {stream->next_seq, stream->records, stream->bytes,   stream->late,
                                  stream->gaps,     stream->dropped, stream->redacted};
     sqlite3_bind_int64(update, 1, stream->id);
     sqlite3_bind_text(update, 2, stream->source, -1, SQLITE_STATIC);
@@ -125,8 +125,8 @@ int store_channels(struct store *s, int64_t stream,
                    struct errmsg *err)
 {
     sqlite3_stmt *q;
-    int r = sql_prepare(s->db, "SELECT idx, name FROM channel WHERE stream=?1 ORDER BY idx", &q,
-                        err);
+    int r =
+        sql_prepare(s->db, "SELECT idx, name FROM channel WHERE stream=?1 ORDER BY idx", &q, err);
     if (r)
         return r;
     sqlite3_bind_int64(q, 1, stream);
@@ -233,8 +233,8 @@ static int note_words(struct store *s, const struct store_words *words, int sign
     }
     for (uint32_t i = 0; i < words->count; i++) {
         const struct word_entry *w = &words->entries[i];
-        e->words[e->word_count++] = (struct word_delta){w->hash, sign * (int32_t)w->rows,
-                                                        sign * (int32_t)w->records};
+        e->words[e->word_count++] =
+            (struct word_delta){w->hash, sign * (int32_t)w->rows, sign * (int32_t)w->records};
     }
     e->rows += sign * (int64_t)words->row_count;
     e->records += sign * (int64_t)words->record_count;
@@ -313,7 +313,8 @@ static int put_entity(struct store *s, int64_t id, const struct moment *m,
     return sql_run(link, err);
 }
 
-/* What the block and the records say of the moment; ERR_INVALID when they do not belong together. */
+/* What the block and the records say of the moment; ERR_INVALID when they do not belong together.
+ */
 static int describe(int64_t stream, const struct moment *m, struct slice block,
                     struct moment_row *ret, struct errmsg *err)
 {
@@ -336,12 +337,26 @@ static int describe(int64_t stream, const struct moment *m, struct slice block,
         return err_set(err, ERR_RANGE, "seq %llu: %s", (unsigned long long)last,
                        err_text(ERR_RANGE));
     *ret = (struct moment_row){
-        .stratum = STRATUM_MOMENT, .stream = stream, .t_start = m->start, .t_end = m->end,
-        .records = m->record_count, .raw_bytes = (int64_t)bytes, .seq_first = (int64_t)first,
-        .seq_last = (int64_t)last, .bits = m->bits, .bits_max = m->bits_max, .z = m->z,
-        .unusual = m->unusual_count, .path = (int)m->path, .code = m->code,
-        .confidence = m->confidence, .tau = m->tau, .model = m->model, .flags = m->flags,
-        .ended = (int)m->ended, .title = {m->title, strnlen(m->title, sizeof(m->title))},
+        .stratum = STRATUM_MOMENT,
+        .stream = stream,
+        .t_start = m->start,
+        .t_end = m->end,
+        .records = m->record_count,
+        .raw_bytes = (int64_t)bytes,
+        .seq_first = (int64_t)first,
+        .seq_last = (int64_t)last,
+        .bits = m->bits,
+        .bits_max = m->bits_max,
+        .z = m->z,
+        .unusual = m->unusual_count,
+        .path = (int)m->path,
+        .code = m->code,
+        .confidence = m->confidence,
+        .tau = m->tau,
+        .model = m->model,
+        .flags = m->flags,
+        .ended = (int)m->ended,
+        .title = {m->title, strnlen(m->title, sizeof(m->title))},
     };
     memcpy(ret->hash, info.hash, sizeof(ret->hash));
     return 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The journal after a crash. A batch goes when the last of its records lies in a moment, so of an older
- * one some may lie in moments already; whoever replays it must not see those again.
+ * The journal after a crash. A batch goes when the last of its records lies in a moment, so of an
+ * older one some may lie in moments already; whoever replays it must not see those again.
  */
 #include <stdlib.h>
 #include <string.h>

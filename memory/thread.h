@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What each thread that encodes, decodes or splits words keeps for itself, so that warm calls allocate
- * nothing: compression contexts, scratch buffers, the stemmer and its cache. Freed when the thread ends;
- * the main thread calls thread_state_free.
+ * What each thread that encodes, decodes or splits words keeps for itself, so that warm calls
+ * allocate nothing: compression contexts, scratch buffers, the stemmer and its cache. Freed when
+ * the thread ends; the main thread calls thread_state_free.
  */
 #ifndef VARVE_MEMORY_THREAD_H
 #define VARVE_MEMORY_THREAD_H

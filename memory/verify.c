@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * First what SQLite can say of its own structure, then what can be asked in SQL (a table of questions
- * whose answer must be "no row"), then every block is decoded and compared with its row.
- * What consolidation still has to do (table dirty) is no damage: sums are only compared when it is done.
+ * First what SQLite can say of its own structure, then what can be asked in SQL (a table of
+ * questions whose answer must be "no row"), then every block is decoded and compared with its row.
+ * What consolidation still has to do (table dirty) is no damage: sums are only compared when it is
+ * done.
  */
 #include "memory/verify.h"
 
@@ -21,9 +22,9 @@ struct verify {
     sqlite3 *db;
     struct arena arena;
     struct verify_counts counts;
-    struct buf seqs;    /* uint64_t of the moments whose ranges overlap */
-    int64_t stream;     /* they are of */
-    uint64_t seq_high;  /* highest of them */
+    struct buf seqs;   /* uint64_t of the moments whose ranges overlap */
+    int64_t stream;    /* they are of */
+    uint64_t seq_high; /* highest of them */
 };
 
 /* No row is allowed; the first column names the culprit. */
@@ -93,7 +94,8 @@ static const struct question questions[] = {
     {"moment %lld: its sums are not those of its children",
      "SELECT p.id FROM moment p LEFT JOIN (SELECT parent, sum(records) AS r, sum(raw_bytes) AS b, "
      "sum(unusual) AS u FROM moment GROUP BY parent) c ON c.parent=p.id "
-     "WHERE p.stratum>0 AND (c.r IS NOT p.records OR c.b IS NOT p.raw_bytes OR c.u IS NOT p.unusual)",
+     "WHERE p.stratum>0 AND (c.r IS NOT p.records OR c.b IS NOT p.raw_bytes OR c.u IS NOT "
+     "p.unusual)",
      true},
     {"moment %lld: its parts do not add up to it",
      "SELECT p.id FROM moment p LEFT JOIN (SELECT moment, sum(records) AS r, sum(bytes) AS b FROM "
@@ -191,7 +193,8 @@ static int sum_records(const struct record *records, uint32_t count, struct sums
     return count ? 0 : err_set(err, ERR_CORRUPT, "no records");
 }
 
-/* Columns of a moment: id, stream, t_start, t_end, records, raw_bytes, seq_first, seq_last, hash, block. */
+/* Columns of a moment: id, stream, t_start, t_end, records, raw_bytes, seq_first, seq_last, hash,
+ * block. */
 static int check_moment(struct verify *v, sqlite3_stmt *q, struct errmsg *err)
 {
     struct slice block = {sqlite3_column_blob(q, 9), (size_t)sqlite3_column_bytes(q, 9)};

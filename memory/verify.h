@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Every invariant of the file, read in one snapshot, with the daemon running or not. Memory: 8 bytes a
- * record of the stream whose sequence numbers overlap most, else little. Thread: any.
+ * Every invariant of the file, read in one snapshot, with the daemon running or not. Memory: 8
+ * bytes a record of the stream whose sequence numbers overlap most, else little. Thread: any.
  */
 #ifndef VARVE_MEMORY_VERIFY_H
 #define VARVE_MEMORY_VERIFY_H
@@ -17,8 +17,8 @@ struct verify_counts {
 };
 
 /*
- * ERR_CORRUPT names the first broken invariant; the codes of sqlite_open_readonly. *ret (may be NULL)
- * is what was found sound.
+ * ERR_CORRUPT names the first broken invariant; the codes of sqlite_open_readonly. *ret (may be
+ * NULL) is what was found sound.
  */
 int verify_file(const char *path, struct verify_counts *ret, struct errmsg *err);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The file system as SQLite sees it: the system's, or in a -Dfault build one that fails on demand. */
+/* The file system as SQLite sees it: the system's, or in a -Dfault build one that fails on demand.
+ */
 #ifndef VARVE_MEMORY_VFS_H
 #define VARVE_MEMORY_VFS_H
 

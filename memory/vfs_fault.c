@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A shim over the system's VFS: each read, write, sync and truncation passes fault_tick(FAULT_VFS).
- * A failed write reports a full disk, as that is what writers meet in the wild; the rest an I/O error.
+ * A failed write reports a full disk, as that is what writers meet in the wild; the rest an I/O
+ * error.
  */
 #include "memory/vfs.h"
 

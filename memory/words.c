@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * ASCII runs are split and folded by a table; only runs with higher bytes go through utf8proc. A word
- * of letters is looked up in a direct-mapped cache of stems before the stemmer is asked: logs repeat
- * themselves. Times of day inside lines are no words: they would be the most frequent ones, and time is
- * searched by the filters.
+ * ASCII runs are split and folded by a table; only runs with higher bytes go through utf8proc. A
+ * word of letters is looked up in a direct-mapped cache of stems before the stemmer is asked: logs
+ * repeat themselves. Times of day inside lines are no words: they would be the most frequent ones,
+ * and time is searched by the filters.
  */
 #include "memory/words.h"
 
@@ -20,8 +20,8 @@
 
 #define CACHE_SLOTS 4096
 #define CACHE_WORD 23
-#define RUN_MAX 256   /* bytes of a run that are looked at as one token */
-#define PARTS_MAX 8   /* parts of a joined token that are indexed */
+#define RUN_MAX 256    /* bytes of a run that are looked at as one token */
+#define PARTS_MAX 8    /* parts of a joined token that are indexed */
 #define WIDE_BYTES 512 /* of a run with higher bytes, normalised at once */
 #define WIDE_POINTS 2048
 
@@ -40,22 +40,21 @@ struct word_cache {
 enum class { SEPARATOR, LETTER, DIGIT, JOINER, HIGH };
 
 __extension__ static const unsigned char classes[256] = {
-    ['0' ... '9'] = DIGIT, ['A' ... 'Z'] = LETTER, ['a' ... 'z'] = LETTER,
-    ['.'] = JOINER,        ['_'] = JOINER,         ['-'] = JOINER,
-    [0x80 ... 0xff] = HIGH,
+    ['0' ... '9'] = DIGIT, ['A' ... 'Z'] = LETTER, ['a' ... 'z'] = LETTER, ['.'] = JOINER,
+    ['_'] = JOINER,        ['-'] = JOINER,         [0x80 ... 0xff] = HIGH,
 };
 
 /* Sorted. "not" and "no" stay words: a log line turns on them. */
 static const char *const stop_words[] = {
-    "about", "after", "all",   "also",  "am",    "an",    "and",   "any",   "are",   "as",
-    "at",    "be",    "been",  "being", "but",   "by",    "can",   "could", "did",   "do",
-    "does",  "doing", "for",   "from",  "had",   "has",   "have",  "having", "he",   "her",
-    "here",  "hers",  "him",   "his",   "how",   "if",    "in",    "into",  "is",    "it",
-    "its",   "just",  "let",   "ll",    "me",    "my",    "of",    "on",    "or",    "our",
-    "ours",  "re",    "she",   "should", "so",   "some",  "than",  "that",  "the",   "their",
-    "theirs", "them", "then",  "there", "these", "they",  "this",  "those", "to",    "too",
-    "us",    "ve",    "very",  "was",   "we",    "were",  "what",  "when",  "where", "which",
-    "who",   "whom",  "whose", "why",   "will",  "with",  "would", "you",   "your",  "yours",
+    "about",  "after", "all",   "also",   "am",    "an",   "and",   "any",    "are",   "as",
+    "at",     "be",    "been",  "being",  "but",   "by",   "can",   "could",  "did",   "do",
+    "does",   "doing", "for",   "from",   "had",   "has",  "have",  "having", "he",    "her",
+    "here",   "hers",  "him",   "his",    "how",   "if",   "in",    "into",   "is",    "it",
+    "its",    "just",  "let",   "ll",     "me",    "my",   "of",    "on",     "or",    "our",
+    "ours",   "re",    "she",   "should", "so",    "some", "than",  "that",   "the",   "their",
+    "theirs", "them",  "then",  "there",  "these", "they", "this",  "those",  "to",    "too",
+    "us",     "ve",    "very",  "was",    "we",    "were", "what",  "when",   "where", "which",
+    "who",    "whom",  "whose", "why",    "will",  "with", "would", "you",    "your",  "yours",
 };
 
 struct split {
@@ -162,8 +161,7 @@ static bool is_clock(const char *text, size_t n, size_t at)
 {
     if (digit_at(text, n, at + 2))
         return false;
-    if (at + 2 < n && text[at + 2] == ':' && digit_at(text, n, at + 3) &&
-        digit_at(text, n, at + 4))
+    if (at + 2 < n && text[at + 2] == ':' && digit_at(text, n, at + 3) && digit_at(text, n, at + 4))
         return true;
     if (at < 3 || text[at - 1] != ':' || !digit_at(text, n, at - 2) || !digit_at(text, n, at - 3))
         return false;
@@ -278,8 +276,8 @@ static void emit_pairs(struct split *s, const utf8proc_int32_t *points, size_t c
 /* Valid UTF-8, at most WIDE_BYTES. */
 static void wide_run(struct split *s, const char *text, size_t size)
 {
-    const utf8proc_option_t options = UTF8PROC_STABLE | UTF8PROC_COMPOSE | UTF8PROC_COMPAT |
-                                      UTF8PROC_CASEFOLD | UTF8PROC_IGNORE;
+    const utf8proc_option_t options =
+        UTF8PROC_STABLE | UTF8PROC_COMPOSE | UTF8PROC_COMPAT | UTF8PROC_CASEFOLD | UTF8PROC_IGNORE;
     utf8proc_int32_t *points = s->cache->points;
     utf8proc_ssize_t n = utf8proc_decompose((const utf8proc_uint8_t *)text, (utf8proc_ssize_t)size,
                                             points, WIDE_POINTS, options);

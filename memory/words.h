@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * From text to the words that are indexed, the same for records, titles and queries: NFKC and case
- * fold, split, English stop words dropped, ASCII words stemmed (Porter); tokens joined by . _ - whole
- * and in parts; Han and Kana as pairs of characters. docs/format.md has the rules.
+ * fold, split, English stop words dropped, ASCII words stemmed (Porter); tokens joined by . _ -
+ * whole and in parts; Han and Kana as pairs of characters. docs/format.md has the rules.
  *
  * Thread: any; each thread keeps a stemmer and its caches for itself and frees them when it ends
  * (words_thread_deinit for the main thread). Everything that can grow is bounded, and warm calls
@@ -14,9 +14,9 @@
 #include "base/error.h"
 #include "base/record.h"
 
-#define WORDS_VERSION 1       /* of these rules; stored in the file */
-#define WORD_MAX 64           /* bytes of a word; longer ones are cut */
-#define WORDS_TEXT_MAX 4096   /* words taken from one text */
+#define WORDS_VERSION 1        /* of these rules; stored in the file */
+#define WORD_MAX 64            /* bytes of a word; longer ones are cut */
+#define WORDS_TEXT_MAX 4096    /* words taken from one text */
 #define WORDS_MOMENT_MAX 16384 /* distinct words of one moment */
 #define WORDS_QUERY_MAX 64
 #define WORDS_BUCKETS (1u << 17)
@@ -28,8 +28,9 @@ struct word {
 };
 
 /*
- * Calls `each` for every word of `text` in order, repeats included. `word` and what it points to live
- * for the call. Invalid UTF-8 bytes separate. ERR_NOMEM when the thread's caches could not be made.
+ * Calls `each` for every word of `text` in order, repeats included. `word` and what it points to
+ * live for the call. Invalid UTF-8 bytes separate. ERR_NOMEM when the thread's caches could not be
+ * made.
  */
 int words_each(struct slice text, void (*each)(void *arg, const struct word *word), void *arg);
 
@@ -50,8 +51,8 @@ struct store_words *store_words_new(void); /* NULL: out of memory */
 void store_words_free(struct store_words *w);
 
 /*
- * Fills `w` for a moment. `channels` are the stream's names by index (sensor streams; else NULL, 0).
- * 0 or ERR_NOMEM.
+ * Fills `w` for a moment. `channels` are the stream's names by index (sensor streams; else NULL,
+ * 0). 0 or ERR_NOMEM.
  */
 int words_index(const struct moment *m, const char *stream, const char *const *channels,
                 uint32_t channel_count, struct store_words *w);
@@ -60,8 +61,8 @@ int words_index(const struct moment *m, const char *stream, const char *const *c
 void words_thread_deinit(void);
 
 /*
- * Document frequencies: hashed counters, so a word's numbers are upper bounds. Written by the writer
- * thread, read by any (relaxed atomics). A struct is 1 MiB: live readers share the store's
+ * Document frequencies: hashed counters, so a word's numbers are upper bounds. Written by the
+ * writer thread, read by any (relaxed atomics). A struct is 1 MiB: live readers share the store's
  * (store_df), offline ones load the file's.
  */
 struct words_df;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One table of distinct words a moment. While a row of the index is open, a word that is new to the row
- * goes into the row's text; the table counts rows and records on the way. On the latent path the
- * records open no rows: their words meet in row 0.
- * Sizes: a moment of 256 log lines has 300 to 1,500 distinct words, some 10 KiB.
+ * One table of distinct words a moment. While a row of the index is open, a word that is new to the
+ * row goes into the row's text; the table counts rows and records on the way. On the latent path
+ * the records open no rows: their words meet in row 0. Sizes: a moment of 256 log lines has 300 to
+ * 1,500 distinct words, some 10 KiB.
  */
 #include <string.h>
 

@@ -73,7 +73,7 @@ static inline int64_t number(const char *sql)
 
 /* Records seq..seq+n-1, a second apart from `time`, as one moment. */
 static inline int put_lines(struct store *s, int64_t stream, uint64_t seq, uint32_t n, int64_t time,
-                     enum moment_path how, enum moment_end ended, int64_t *ret_id)
+                            enum moment_path how, enum moment_end ended, int64_t *ret_id)
 {
     struct record records[MOMENT_RECORDS];
     char lines[MOMENT_RECORDS][64];
@@ -81,16 +81,28 @@ static inline int put_lines(struct store *s, int64_t stream, uint64_t seq, uint3
     struct store_words *w = store_words_new();
     for (uint32_t i = 0; i < n; i++) {
         snprintf(lines[i], sizeof(lines[i]), "request %u failed on disk", (unsigned)(seq + i));
-        records[i] = (struct record){.seq = seq + i, .time = time + i * US_PER_SECOND,
-                                     .text = {lines[i], strlen(lines[i])}};
+        records[i] = (struct record){
+            .seq = seq + i, .time = time + i * US_PER_SECOND, .text = {lines[i], strlen(lines[i])}};
     }
-    struct unusual u = {.start = time, .end = time, .bits = 9, .z = 5, .score = 0.7f,
-                        .why = "first of its kind"};
-    struct entity_seen seen[] = {{"host", "web-01", 2}, {"process", "sshd", 1}, {"host", "web-01", 1}};
-    struct moment m = {.kind = KIND_TEXT, .start = time, .end = time + (n - 1) * US_PER_SECOND,
-                       .records = records, .record_count = n, .ended = ended, .model = 3,
-                       .bits = 1, .bits_max = 9, .z = 5, .path = how, .unusual = &u,
-                       .unusual_count = 1, .entities = seen, .entity_count = 3,
+    struct unusual u = {
+        .start = time, .end = time, .bits = 9, .z = 5, .score = 0.7f, .why = "first of its kind"};
+    struct entity_seen seen[] = {
+        {"host", "web-01", 2}, {"process", "sshd", 1}, {"host", "web-01", 1}};
+    struct moment m = {.kind = KIND_TEXT,
+                       .start = time,
+                       .end = time + (n - 1) * US_PER_SECOND,
+                       .records = records,
+                       .record_count = n,
+                       .ended = ended,
+                       .model = 3,
+                       .bits = 1,
+                       .bits_max = 9,
+                       .z = 5,
+                       .path = how,
+                       .unusual = &u,
+                       .unusual_count = 1,
+                       .entities = seen,
+                       .entity_count = 3,
                        .gist = {"a gist", 6}};
     m.latent[3] = 0.6f;
     m.latent[4] = -0.8f;
@@ -99,7 +111,8 @@ static inline int put_lines(struct store *s, int64_t stream, uint64_t seq, uint3
     if (r == 0)
         r = words_index(&m, "sys.log", NULL, 0, w);
     if (r == 0)
-        r = store_moment_put(s, stream, &m, (struct slice){block.data, block.size}, w, ret_id, &err);
+        r = store_moment_put(s, stream, &m, (struct slice){block.data, block.size}, w, ret_id,
+                             &err);
     buf_deinit(&block);
     store_words_free(w);
     return r;
@@ -110,8 +123,11 @@ static inline int64_t stream_of(struct store *s, const char *name)
     int64_t id;
     OK(store_begin(s, &err));
     OK(store_stream_create(s, name, KIND_TEXT, "test", &id, &err));
-    struct store_stream stream = {.id = id, .source = "test", .next_seq = 1 << 30,
-                                  .first_time = TIME_UNKNOWN, .last_time = TIME_UNKNOWN};
+    struct store_stream stream = {.id = id,
+                                  .source = "test",
+                                  .next_seq = 1 << 30,
+                                  .first_time = TIME_UNKNOWN,
+                                  .last_time = TIME_UNKNOWN};
     OK(store_stream_update(s, &stream, &err));
     OK(store_commit(s, &err));
     return id;
