@@ -30,7 +30,7 @@ struct redactor {
     uint16_t hashes[RULES_MAX]; /* the same of each rule's start */
     regex_t patterns[PATTERNS_MAX];
     uint32_t pattern_count;
-    struct buf spare;
+    struct buf spare, flat;
 };
 
 /* Part of the text that is to go. */
@@ -423,6 +423,7 @@ void redactor_free(struct redactor *r)
     for (uint32_t i = 0; i < r->pattern_count; i++)
         regfree(&r->patterns[i]);
     buf_deinit(&r->spare);
+    buf_deinit(&r->flat);
     mem_free(r);
 }
 
@@ -554,6 +555,14 @@ int redactor_apply(struct redactor *r, const char *text, size_t size, struct buf
             found = key_body(r, text, size, out);
         if (!found)
             found = apply_rules(r, text, size, out);
+    }
+    if (r->pattern_count && !found) { /* the library wants a NUL behind it */
+        buf_clear(&r->flat);
+        buf_append(&r->flat, text, size);
+        buf_putc(&r->flat, '\0');
+        if (buf_failed(&r->flat))
+            return ERR_NOMEM;
+        text = r->flat.data;
     }
     for (uint32_t i = 0; i < r->pattern_count && !buf_failed(out); i++) {
         struct slice in = found ? (struct slice){out->data, out->size} : (struct slice){text, size};

@@ -11,7 +11,7 @@
 #include "base/mem.h"
 
 #define CLASS_FIRST 128
-#define KEPT_MAX (4u << 20)
+#define KEPT_MAX (1u << 20)
 
 static uint32_t class_of(size_t size)
 {

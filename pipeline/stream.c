@@ -6,7 +6,7 @@
  * Failure modes: no memory for a copy (the record is not taken); an encoder out of memory (the record
  * counts as no surprise and stays); the callback's error (the first one is returned, the rest of the
  * work goes on). Sizes: a lane about 300 KiB and 200 KiB of sorter, the second one only when needed;
- * blocks as records need, kept ones at most 4 MiB.
+ * blocks as records need, kept ones at most 1 MiB.
  */
 #include "pipeline/stream.h"
 
