@@ -18,6 +18,7 @@
 #define LABEL_MAX 72
 #define QUOTE_MAX 160
 #define ENTITIES_A_LINE 12
+#define HEADERS_LOOKED 16 /* lines that tell a log from talk */
 #define SENTENCES 5 /* of talk, in the gist */
 #define KINDS 5     /* of log lines, in the gist */
 
@@ -88,9 +89,11 @@ static void group_lines(struct summariser *s, const struct noted *notes, const s
         s->groups[at] = moved;
     }
     uint32_t kinds = s->group_count + others, headers = 0;
-    for (uint32_t i = 0; i < m->record_count; i++)
+    uint32_t looked = m->record_count < HEADERS_LOOKED ? m->record_count : HEADERS_LOOKED;
+    s->prose = kinds * 10 > m->record_count * 6;
+    for (uint32_t i = 0; s->prose && i < looked; i++)
         headers += log_header_end(m->records[i].text.data, m->records[i].text.size) > 0;
-    s->prose = kinds * 10 > m->record_count * 6 && headers * 2 < m->record_count;
+    s->prose = s->prose && headers * 2 < looked;
 }
 
 /* The template's words with its variable places as "…"; "sshd: Failed password for … from …". */
