@@ -45,13 +45,7 @@ void channel_open(struct daemon *d, struct ipc_request *req, struct live_stream 
     c->conn = req->conn;
     ipc_conn_set_user(c->conn, c);
     struct buf out = {0};
-    struct jsonw w;
-    jsonw_init(&w, &out);
-    jsonw_object(&w);
-    jsonw_kv_string(&w, "stream", s->row.name);
-    jsonw_key(&w, "next_seq");
-    jsonw_u64_string(&w, stream_next_seq(s));
-    jsonw_object_end(&w);
+    stream_opened_json(s, &out);
     if (buf_failed(&out))
         reply_error(req, ERR_NOMEM, NULL);
     else

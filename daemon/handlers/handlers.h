@@ -14,6 +14,8 @@ extern const struct server_callbacks handlers_callbacks;
 void handle_query(struct daemon *d, struct ipc_request *req);
 
 /* streams.c */
+/* What stream.open answers. */
+void stream_opened_json(const struct live_stream *s, struct buf *out);
 void handle_stream_open(struct daemon *d, struct ipc_request *req);
 void handle_stream_append(struct daemon *d, struct ipc_request *req);
 void handle_stream_flush(struct daemon *d, struct ipc_request *req); /* and stream.close */

@@ -14,6 +14,17 @@ struct opening {
     struct ipc_request *req;
 };
 
+void stream_opened_json(const struct live_stream *s, struct buf *out)
+{
+    struct jsonw w;
+    jsonw_init(&w, out);
+    jsonw_object(&w);
+    jsonw_kv_string(&w, "stream", s->row.name);
+    jsonw_key(&w, "next_seq");
+    jsonw_u64_string(&w, stream_next_seq(s));
+    jsonw_object_end(&w);
+}
+
 static void opened(void *arg, struct live_stream *s, int status, const struct errmsg *err)
 {
     struct opening *o = arg;
@@ -30,13 +41,7 @@ static void opened(void *arg, struct live_stream *s, int status, const struct er
         return;
     }
     struct buf out = {0};
-    struct jsonw w;
-    jsonw_init(&w, &out);
-    jsonw_object(&w);
-    jsonw_kv_string(&w, "stream", s->row.name);
-    jsonw_key(&w, "next_seq");
-    jsonw_u64_string(&w, stream_next_seq(s));
-    jsonw_object_end(&w);
+    stream_opened_json(s, &out);
     reply_buf(req, &out);
 }
 
