@@ -3,6 +3,7 @@
  * 2^17 pairs of counters, 1 MiB, kept by the writer and read by anyone: relaxed atomics, as a
  * reader that sees one of two numbers a moment late weighs a word no worse for it.
  */
+#include <endian.h>
 #include <stdatomic.h>
 #include <string.h>
 
@@ -123,18 +124,20 @@ int words_df_load(struct words_df *df, sqlite3 *db, struct errmsg *err)
     return r == SQL_DONE ? 0 : r;
 }
 
-static void chunk_bytes(const struct words_df *df, int chunk, struct buf *out)
+/* Little-endian. Returns the bytes. */
+static size_t chunk_bytes(const struct words_df *df, int chunk, uint32_t out[2 * CHUNK])
 {
-    buf_clear(out);
     if (chunk == CHUNKS) {
-        buf_put_u64(out, words_df_total_rows(df));
-        buf_put_u64(out, words_df_total_records(df));
-        return;
+        uint64_t totals[] = {htole64(words_df_total_rows(df)), htole64(words_df_total_records(df))};
+        memcpy(out, totals, sizeof(totals));
+        return sizeof(totals);
     }
-    for (uint32_t b = (uint32_t)chunk * CHUNK; b < (uint32_t)(chunk + 1) * CHUNK; b++) {
-        buf_put_u32(out, words_df_rows(df, b));
-        buf_put_u32(out, words_df_records(df, b));
+    const struct bucket *b = &df->buckets[(size_t)chunk * CHUNK];
+    for (size_t i = 0; i < CHUNK; i++) {
+        out[2 * i] = htole32(atomic_load_explicit(&b[i].rows, memory_order_relaxed));
+        out[2 * i + 1] = htole32(atomic_load_explicit(&b[i].records, memory_order_relaxed));
     }
+    return 2 * CHUNK * sizeof(*out);
 }
 
 void words_df_saved(struct words_df *df)
@@ -144,20 +147,15 @@ void words_df_saved(struct words_df *df)
 
 int words_df_save(struct words_df *df, sqlite3_stmt *put, struct errmsg *err)
 {
-    struct buf bytes = {0};
+    uint32_t bytes[2 * CHUNK];
     int r = 0;
     for (int chunk = 0; chunk <= CHUNKS && r == 0; chunk++) {
         if (!df->dirty[chunk])
             continue;
-        chunk_bytes(df, chunk, &bytes);
-        if (buf_failed(&bytes)) {
-            r = err_set(err, ERR_NOMEM, "df: %s", err_text(ERR_NOMEM));
-            break;
-        }
+        size_t size = chunk_bytes(df, chunk, bytes);
         sqlite3_bind_int(put, 1, chunk);
-        sqlite3_bind_blob(put, 2, bytes.data, (int)bytes.size, SQLITE_STATIC);
+        sqlite3_bind_blob(put, 2, bytes, (int)size, SQLITE_STATIC);
         r = sql_run(put, err);
     }
-    buf_deinit(&bytes);
     return r;
 }

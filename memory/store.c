@@ -281,6 +281,8 @@ static void apply_effects(struct store *s)
 int store_commit(struct store *s, struct errmsg *err)
 {
     int r = put_counts(s, err);
+    if (r == 0)
+        r = store_entities_write(s, err);
     if (r == 0 && s->moments_since_df >= DF_LEAST + s->moments_indexed / DF_SHARE)
         r = save_df(s, err);
     if (r == 0)
@@ -299,6 +301,7 @@ void store_rollback(struct store *s)
         sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
     s->in_transaction = false;
     forget_effects(s);
+    store_entities_forget(s);
 }
 
 int store_checkpoint(struct store *s, bool truncate, struct errmsg *err)

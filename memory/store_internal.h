@@ -37,9 +37,11 @@
                   "VALUES(?1, ?2, ?3, ?4)")                                                        \
     X(UNUSUAL_PUT, "INSERT INTO unusual(moment, n, stream, t_start, t_end, first, last, bits, z, " \
                    "score, why) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)")             \
-    X(ENTITY_PUT, "INSERT INTO entity(kind, name, first, last, count) VALUES(?1, ?2, ?3, ?4, ?5) " \
-                  "ON CONFLICT(name, kind) DO UPDATE SET first=min(first, excluded.first), "       \
-                  "last=max(last, excluded.last), count=count+excluded.count RETURNING id")        \
+    X(ENTITY_FIND, "SELECT id FROM entity WHERE name=?1 AND kind=?2")                              \
+    X(ENTITY_INSERT, "INSERT INTO entity(kind, name, first, last, count) "                         \
+                     "VALUES(?1, ?2, ?3, ?4, 0)")                                                  \
+    X(ENTITY_ADD, "UPDATE entity SET first=min(first, ?2), last=max(last, ?3), count=count+?4 "    \
+                  "WHERE id=?1")                                                                   \
     X(ENTITY_MOMENT_PUT, "INSERT INTO entity_moment(entity, moment, count) VALUES(?1, ?2, ?3) "    \
                          "ON CONFLICT DO UPDATE SET count=count+excluded.count")                   \
     X(WORDS_PUT, "INSERT INTO words(rowid, text) VALUES(?1, ?2)")                                  \
@@ -84,6 +86,14 @@ struct dirty_mark {
     int64_t unit, t;
 };
 
+/* An entity whose row is known; `count` and its span are not in the file yet. */
+#define ENTITY_SLOTS 512
+struct entity_slot {
+    uint64_t hash[2]; /* of kind and name */
+    int64_t id;       /* 0: empty */
+    int64_t first, last, count;
+};
+
 struct consolidation; /* consolidate.c */
 
 struct store {
@@ -102,6 +112,7 @@ struct store {
      */
     struct dirty_mark known[DIRTY_KNOWN];
     uint32_t known_next;
+    struct entity_slot entities[ENTITY_SLOTS];
     struct consolidation *consolidation;
 };
 
@@ -147,6 +158,13 @@ int store_delete_words(struct store *s, int64_t id, const struct store_words *wo
 /* Marks what a new moment that starts at `t` changes (consolidate.c). */
 int store_mark_dirty(struct store *s, int64_t t, struct errmsg *err);
 void store_count_span(struct store *s, int stratum, int64_t added, int64_t span);
+
+/* Counts an entity that a moment from `first` to `last` names (store_entities.c). */
+int store_entity_add(struct store *s, const struct entity_seen *e, int64_t first, int64_t last,
+                     int64_t *ret_id, struct errmsg *err);
+/* Before a commit: writes what is counted. After a rollback: forgets it, ids too. */
+int store_entities_write(struct store *s, struct errmsg *err);
+void store_entities_forget(struct store *s);
 
 void consolidation_free(struct consolidation *c);
 

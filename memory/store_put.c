@@ -295,17 +295,10 @@ static int put_unusual(struct store *s, int64_t id, int64_t stream, const struct
 static int put_entity(struct store *s, int64_t id, const struct moment *m,
                       const struct entity_seen *e, struct errmsg *err)
 {
-    sqlite3_stmt *put = store_stmt(s, SQL_ENTITY_PUT);
-    sqlite3_bind_text(put, 1, e->kind, -1, SQLITE_STATIC);
-    sqlite3_bind_text(put, 2, e->name, -1, SQLITE_STATIC);
-    sqlite3_bind_int64(put, 3, m->start);
-    sqlite3_bind_int64(put, 4, m->end);
-    sqlite3_bind_int64(put, 5, e->count);
-    int r = sql_step(put, err);
+    int64_t entity;
+    int r = store_entity_add(s, e, m->start, m->end, &entity, err);
     if (r)
-        return r == SQL_DONE ? err_set(err, ERR_INTERNAL, "entity: no id") : r;
-    int64_t entity = sqlite3_column_int64(put, 0);
-    sqlite3_reset(put);
+        return r;
     sqlite3_stmt *link = store_stmt(s, SQL_ENTITY_MOMENT_PUT);
     sqlite3_bind_int64(link, 1, entity);
     sqlite3_bind_int64(link, 2, id);
