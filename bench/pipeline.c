@@ -4,8 +4,8 @@
  *
  *   bench_pipeline text FILE          reads, redacts, sorts, observes, cuts, sums up, routes a log
  *   bench_pipeline sensor FILE        the same of a CSV, without redaction
- *   bench_pipeline boundaries         planted topic changes in synthetic streams: F1 at ±3 records for
- *                                     each ingredient off, and for fixed cuts of the same number
+ *   bench_pipeline boundaries         planted topic changes in synthetic streams: F1 at ±3 records
+ * for each ingredient off, and for fixed cuts of the same number
  */
 #include <math.h>
 #include <stdio.h>
@@ -106,7 +106,8 @@ static int bench_file(enum stream_kind kind, const char *path, bool show)
     return failed != 0;
 }
 
-/* ---- planted boundaries ------------------------------------------------------------------------ */
+/* ---- planted boundaries ------------------------------------------------------------------------
+ */
 
 #define RECORDS 4000
 #define TOPICS 40
@@ -167,10 +168,8 @@ static void plant(struct plant *p, struct pipeline_stream *s, unsigned seed)
         if (rand() % 100 == 0)
             snprintf(text + n, sizeof(text) - (size_t)n, " odd%d", rand());
         time += US_PER_SECOND;
-        struct record r = {.seq = i + 1,
-                           .time = time,
-                           .arrival = time,
-                           .text = {text, strlen(text)}};
+        struct record r = {
+            .seq = i + 1, .time = time, .arrival = time, .text = {text, strlen(text)}};
         pipeline_stream_push(s, &r, 1, NULL);
     }
     pipeline_stream_flush(s);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One JSON object a line: of text every line's latent, as a query has it, so that the order of lines
- * changes nothing; of other kinds the latent of each file's whole span.
+ * One JSON object a line: of text every line's latent, as a query has it, so that the order of
+ * lines changes nothing; of other kinds the latent of each file's whole span.
  */
 #include <math.h>
 #include <stdio.h>

@@ -15,16 +15,17 @@ struct input_options {
 
 /*
  * Looks at argv[*at]: --kind, --text-field, --time-field, --ref-field, --seq-field, --rate, --tz,
- * --strict, each value also after `=`. INPUT_OPTION: it was one and *at stands behind it and its value
+ * --strict, each value also after `=`. INPUT_OPTION: it was one and *at stands behind it and its
+ * value
  * (--tz has set TZ for the process). 0: it is none of these. ERR_INVALID says what is wrong.
  */
 #define INPUT_OPTION 1
 int input_option(struct input_options *o, int argc, char **argv, int *at, struct errmsg *err);
 
 /*
- * Feeds a whole file ("-": standard input) and ends the reader. `chunk` (may be NULL) is called after
- * each piece, before the next read may wait. 0, ERR_IO and the like naming the path, or what the
- * reader returned.
+ * Feeds a whole file ("-": standard input) and ends the reader. `chunk` (may be NULL) is called
+ * after each piece, before the next read may wait. 0, ERR_IO and the like naming the path, or what
+ * the reader returned.
  */
 int input_read(const char *path, struct record_reader *r, int (*chunk)(void *arg), void *arg,
                struct errmsg *err);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One CSV row a record, in input order: nothing is sorted, the encoder sees what the file says. Rows
- * wait beside the segmenter's window until no boundary can come before them any more, at most
+ * One CSV row a record, in input order: nothing is sorted, the encoder sees what the file says.
+ * Rows wait beside the segmenter's window until no boundary can come before them any more, at most
  * SEGMENT_LAG_MAX records. Output is buffered and goes out whenever the input may have to be waited
- * for. Failure modes: bad records are told on standard error, the rest goes on, status 1 at the end.
+ * for. Failure modes: bad records are told on standard error, the rest goes on, status 1 at the
+ * end.
  */
 #include "cli/score.h"
 
@@ -22,7 +23,8 @@
 #include "pipeline/segment.h"
 
 #define OUT_SIZE (64 * 1024)
-#define NO_TIME_BASE 946684800000000LL /* 2000-01-01: scores must not depend on when they are made */
+#define NO_TIME_BASE                                                                               \
+    946684800000000LL /* 2000-01-01: scores must not depend on when they are made */
 
 struct row {
     int64_t time; /* TIME_UNKNOWN: none */
@@ -42,7 +44,7 @@ struct score {
     char next_boundary; /* of the row that will be the window's first */
     uint64_t seq;
     int64_t last_time, first_time;
-    int64_t day;   /* whose date is in date_text */
+    int64_t day; /* whose date is in date_text */
     char date_text[16];
     char out[OUT_SIZE + 256];
     size_t used;
@@ -63,7 +65,8 @@ static int write_out(struct score *s)
     return 0;
 }
 
-/* ---- a row ------------------------------------------------------------------------------------- */
+/* ---- a row -------------------------------------------------------------------------------------
+ */
 
 static void put_char(struct score *s, char c)
 {
@@ -162,9 +165,11 @@ static int leave(struct score *s, const struct segment_cut *cut)
     return rc;
 }
 
-/* ---- callbacks of the reader ------------------------------------------------------------------- */
+/* ---- callbacks of the reader -------------------------------------------------------------------
+ */
 
-/* A record without a time stands where the one before it did; numbered rows keep their distances. */
+/* A record without a time stands where the one before it did; numbered rows keep their distances.
+ */
 static int64_t steady_time(struct score *s, const struct record *r)
 {
     if (!(r->flags & RECORD_NO_TIME))
@@ -219,7 +224,8 @@ static int on_chunk(void *arg)
     return write_out(arg);
 }
 
-/* ---- the command ------------------------------------------------------------------------------- */
+/* ---- the command -------------------------------------------------------------------------------
+ */
 
 static int run(struct score *s, struct input_options *o, const char *path, struct errmsg *err)
 {
@@ -253,9 +259,10 @@ static int usage(const struct errmsg *err)
 {
     if (err->text[0])
         fprintf(stderr, "varve score: %s\n", err->text);
-    fputs("usage: varve score --kind text|sensor [--text-field F] [--time-field F] [--ref-field F]\n"
-          "                   [--seq-field F] [--rate HZ] [--tz ZONE] [--strict] [FILE|-]\n",
-          stderr);
+    fputs(
+        "usage: varve score --kind text|sensor [--text-field F] [--time-field F] [--ref-field F]\n"
+        "                   [--seq-field F] [--rate HZ] [--tz ZONE] [--strict] [FILE|-]\n",
+        stderr);
     return 2;
 }
 

@@ -16,9 +16,9 @@
 struct codebook;
 
 struct codebook_options {
-    uint32_t codes;     /* K, 1..CODEBOOK_MAX; 0: 64 */
-    float temperature;  /* of the softmax over cosines; 0: 0.1 */
-    float open;         /* a latent with no code at least this near opens a new one; 0: 0.6 */
+    uint32_t codes;    /* K, 1..CODEBOOK_MAX; 0: 64 */
+    float temperature; /* of the softmax over cosines; 0: 0.1 */
+    float open;        /* a latent with no code at least this near opens a new one; 0: 0.6 */
 };
 
 /* ERR_INVALID, ERR_NOMEM. */
@@ -31,15 +31,15 @@ uint32_t codebook_count(const struct codebook *c);
 const float *codebook_code(const struct codebook *c, uint32_t code);
 /*
  * ret[codebook_count]: softmax of cosine / temperature over all codes in use, nothing filtered out,
- * and over "none of them", a code as near as `open`: so a young book of two codes is not sure of what
- * is like neither, and ret sums to less than 1. latent[LATENT_DIM], unit length or zero.
+ * and over "none of them", a code as near as `open`: so a young book of two codes is not sure of
+ * what is like neither, and ret sums to less than 1. latent[LATENT_DIM], unit length or zero.
  */
 void codebook_distribution(const struct codebook *c, const float *latent, float *ret);
 /*
- * Learns: moves the nearest code by 1/n of its visits (at least 1/64, so old codes still follow), or
- * opens one while there is room; when there is none, the code used least lately and seldom gives way
- * to a latent that is far from all. Returns the code the latent now belongs to; a zero latent teaches
- * nothing and belongs to code 0.
+ * Learns: moves the nearest code by 1/n of its visits (at least 1/64, so old codes still follow),
+ * or opens one while there is room; when there is none, the code used least lately and seldom gives
+ * way to a latent that is far from all. Returns the code the latent now belongs to; a zero latent
+ * teaches nothing and belongs to code 0.
  */
 uint32_t codebook_learn(struct codebook *c, const float *latent);
 

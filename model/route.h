@@ -9,8 +9,8 @@
  *                             latent is kept as it is, its evidence is indexed record by record
  *
  * tau moves with load inside its bounds: an idle machine looks closely (tau_max, more discrete), a
- * full queue takes the cheap path (tau_min). Deterministic: no code is drawn, the likeliest is taken.
- * Thread: one at a time. Allocates at _new only.
+ * full queue takes the cheap path (tau_min). Deterministic: no code is drawn, the likeliest is
+ * taken. Thread: one at a time. Allocates at _new only.
  */
 #ifndef VARVE_MODEL_ROUTE_H
 #define VARVE_MODEL_ROUTE_H

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Happy path: the header names the columns and its commonest separator is the file's; the first row
- * settles which column is the time (by name, else by shape); a column becomes a channel with its first
- * number, in column order. A row with one cell more than the header has names its rows in the first
- * column, as R writes them. A first line of numbers only is a row of a table without a header. An input
- * that follows another (a file that was rotated or truncated) and begins with numbers where that one
- * had its channels goes on under that one's header.
- * Failure modes: a row of another width, a row whose time is none, and cells that are no finite number
- * are reported with line and column.
+ * settles which column is the time (by name, else by shape); a column becomes a channel with its
+ * first number, in column order. A row with one cell more than the header has names its rows in the
+ * first column, as R writes them. A first line of numbers only is a row of a table without a
+ * header. An input that follows another (a file that was rotated or truncated) and begins with
+ * numbers where that one had its channels goes on under that one's header. Failure modes: a row of
+ * another width, a row whose time is none, and cells that are no finite number are reported with
+ * line and column.
  */
 #include <stdio.h>
 #include <string.h>
@@ -123,11 +123,11 @@ static bool named(struct slice name, const char *what)
 
 static bool names_time(struct slice name)
 {
-    static const char *const names[] = {"time",       "timestamp",   "date",       "datetime",
-                                        "date_time",  "date time",   "ts",         "@timestamp",
-                                        "_time",      "event_time",  "time_utc",   "utc",
-                                        "utc_time",   "created_at",  "timestamp_utc", "epoch",
-                                        "unixtime",   "unix_time",   "last_changed"};
+    static const char *const names[] = {
+        "time",      "timestamp", "date",       "datetime",    "date_time",
+        "date time", "ts",        "@timestamp", "_time",       "event_time",
+        "time_utc",  "utc",       "utc_time",   "created_at",  "timestamp_utc",
+        "epoch",     "unixtime",  "unix_time",  "last_changed"};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         if (named(name, names[i]))
             return true;
@@ -302,7 +302,8 @@ static int take_cell(struct record_reader *r, uint32_t i, struct slice cell, str
 }
 
 /* The two halves of a time as one text. */
-static int join_time(struct record_reader *r, struct slice date, struct slice clock, struct slice *ret)
+static int join_time(struct record_reader *r, struct slice date, struct slice clock,
+                     struct slice *ret)
 {
     struct buf *b = &r->csv.joined;
     buf_clear(b);

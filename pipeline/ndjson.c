@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One object a line. The scanner checks the whole line before a record is made of it, so nothing of a
- * malformed line gets through. Fields that are not asked for are passed over; for sensors every other
- * number is a channel.
+ * One object a line. The scanner checks the whole line before a record is made of it, so nothing of
+ * a malformed line gets through. Fields that are not asked for are passed over; for sensors every
+ * other number is a channel.
  */
 #include <string.h>
 

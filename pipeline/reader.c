@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Happy path: a chunk is cut at its LFs; a line that lies in one chunk is read where it lies, only the
- * piece at the chunk's end is copied. The first line decides the mode, each mode makes one record a
- * line. Failure modes: lines over RECORD_SIZE_MAX are dropped up to their LF and reported once; bad
- * records are reported and passed over; only memory and the callbacks stop the reader.
+ * Happy path: a chunk is cut at its LFs; a line that lies in one chunk is read where it lies, only
+ * the piece at the chunk's end is copied. The first line decides the mode, each mode makes one
+ * record a line. Failure modes: lines over RECORD_SIZE_MAX are dropped up to their LF and reported
+ * once; bad records are reported and passed over; only memory and the callbacks stop the reader.
  */
 #include "pipeline/reader.h"
 
@@ -23,12 +23,14 @@ static int copy_name(char *out, const char *given, const char *usual, struct err
 {
     const char *name = given ? given : usual;
     if (strlen(name) >= FIELD_NAME_MAX)
-        return err_set(err, ERR_INVALID, "a field name is longer than %d bytes", FIELD_NAME_MAX - 1);
+        return err_set(err, ERR_INVALID, "a field name is longer than %d bytes",
+                       FIELD_NAME_MAX - 1);
     snprintf(out, FIELD_NAME_MAX, "%s", name);
     return 0;
 }
 
-static int copy_options(struct record_reader *r, const struct record_reader_options *o, struct errmsg *err)
+static int copy_options(struct record_reader *r, const struct record_reader_options *o,
+                        struct errmsg *err)
 {
     r->options = *o;
     if (r->options.rate_hz == 0)
@@ -42,8 +44,9 @@ static int copy_options(struct record_reader *r, const struct record_reader_opti
     return rc ? rc : copy_name(r->seq_field, o->seq_field, "", err);
 }
 
-int record_reader_new(const struct record_reader_options *options, const struct record_reader_callbacks *callbacks,
-               struct record_reader **ret, struct errmsg *err)
+int record_reader_new(const struct record_reader_options *options,
+                      const struct record_reader_callbacks *callbacks, struct record_reader **ret,
+                      struct errmsg *err)
 {
     if (options->kind != KIND_TEXT && options->kind != KIND_SENSOR)
         return err_set(err, ERR_UNSUPPORTED, "only text and sensor data are read here");
@@ -143,12 +146,13 @@ int reader_seq(const char *s, size_t n, uint64_t *ret)
     return 0;
 }
 
-/* Digits, one point, an exponent: small ones are exact in one double operation, others take strtod. */
+/* Digits, one point, an exponent: small ones are exact in one double operation, others take strtod.
+ */
 int reader_number(const char *s, size_t n, bool decimal_comma, double *ret)
 {
-    static const double tens[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10,
-                                  1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21,
-                                  1e22};
+    static const double tens[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
+                                  1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
+                                  1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
     size_t i = n && (s[0] == '-' || s[0] == '+');
     uint64_t mantissa = 0;
     int digits = 0, behind = 0;
@@ -273,8 +277,8 @@ static int repair(struct record_reader *r, struct slice *line)
         return ERR_NOMEM;
     r->repaired.size = utf8_repair(line->data, line->size, r->repaired.data);
     r->stats.repaired++;
-    *line = (struct slice){r->repaired.data, utf8_cut(r->repaired.data, r->repaired.size,
-                                                      RECORD_SIZE_MAX)};
+    *line = (struct slice){r->repaired.data,
+                           utf8_cut(r->repaired.data, r->repaired.size, RECORD_SIZE_MAX)};
     return 0;
 }
 

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Bytes in, records out (`struct record_reader`; memory has a `struct reader` of its own): plain text
- * lines, NDJSON, and CSV with a header. Bytes are fed in chunks of any size and split; lines end at
- * LF, trailing CRs are dropped, a byte order mark at the start too.
+ * Bytes in, records out (`struct record_reader`; memory has a `struct reader` of its own): plain
+ * text lines, NDJSON, and CSV with a header. Bytes are fed in chunks of any size and split; lines
+ * end at LF, trailing CRs are dropped, a byte order mark at the start too.
  *
- * What the input is, is found out from its first line: text is NDJSON when that is an object with the
- * text field, else plain lines; sensor data is NDJSON when it begins with `{`, else CSV (`,`, `;` or
- * tab, quoted fields, the time column by name or by shape, every other numeric column a channel).
- * A bad record is reported with its line and the rest goes on. A plain line that is not UTF-8 is
- * repaired with U+FFFD and counted; an NDJSON line that is not UTF-8 is a bad record. A blank plain
- * line is a record with empty text; blank NDJSON and CSV lines are passed over. A CSV cell that is no
- * finite number is reported and left out, the rest of its row stays; an empty cell is no sample.
+ * What the input is, is found out from its first line: text is NDJSON when that is an object with
+ * the text field, else plain lines; sensor data is NDJSON when it begins with `{`, else CSV (`,`,
+ * `;` or tab, quoted fields, the time column by name or by shape, every other numeric column a
+ * channel). A bad record is reported with its line and the rest goes on. A plain line that is not
+ * UTF-8 is repaired with U+FFFD and counted; an NDJSON line that is not UTF-8 is a bad record. A
+ * blank plain line is a record with empty text; blank NDJSON and CSV lines are passed over. A CSV
+ * cell that is no finite number is reported and left out, the rest of its row stays; an empty cell
+ * is no sample.
  *
  * Times without a zone are local: TZ of the process, which must not change while a reader lives.
  * Thread: one at a time.
@@ -25,13 +26,13 @@
 struct record_reader;
 
 struct record_reader_options {
-    enum stream_kind kind;    /* KIND_TEXT or KIND_SENSOR */
-    const char *text_field;   /* NDJSON; NULL: "text" */
-    const char *time_field;   /* NDJSON and CSV; NULL: "time", for CSV also other names and shapes */
-    const char *ref_field;    /* NDJSON and CSV; NULL: "ref" */
-    const char *seq_field;    /* NDJSON and CSV; NULL: none, record.seq is then 0 */
-    double rate_hz;           /* sensor data without a time column; 0: 1 */
-    bool live;                /* without a time column a row's time is its arrival, not its number */
+    enum stream_kind kind;  /* KIND_TEXT or KIND_SENSOR */
+    const char *text_field; /* NDJSON; NULL: "text" */
+    const char *time_field; /* NDJSON and CSV; NULL: "time", for CSV also other names and shapes */
+    const char *ref_field;  /* NDJSON and CSV; NULL: "ref" */
+    const char *seq_field;  /* NDJSON and CSV; NULL: none, record.seq is then 0 */
+    double rate_hz;         /* sensor data without a time column; 0: 1 */
+    bool live;              /* without a time column a row's time is its arrival, not its number */
     const struct clock *clock; /* stamps the arrival, and the year on times that have none */
 };
 
@@ -59,8 +60,8 @@ struct record_reader_callbacks {
 
 /* Copies the options' strings. ERR_UNSUPPORTED for other kinds, ERR_INVALID, ERR_NOMEM. */
 int record_reader_new(const struct record_reader_options *options,
-                      const struct record_reader_callbacks *callbacks,
-                      struct record_reader **ret, struct errmsg *err);
+                      const struct record_reader_callbacks *callbacks, struct record_reader **ret,
+                      struct errmsg *err);
 void record_reader_free(struct record_reader *r);
 
 /* 0, ERR_NOMEM, or what a callback returned. */
@@ -76,11 +77,12 @@ void record_reader_restart(struct record_reader *r);
 /* Numbers a channel before any input, as a stream that is taken up again had it. */
 int record_reader_channel(struct record_reader *r, uint16_t index, const char *name);
 /*
- * What the first line decided (for CSV with the header itself): all that is needed to take the input up
- * again behind any later line. Empty while nothing was decided. Valid until the next call.
+ * What the first line decided (for CSV with the header itself): all that is needed to take the
+ * input up again behind any later line. Empty while nothing was decided. Valid until the next call.
  */
 struct slice record_reader_head(const struct record_reader *r);
-/* Takes an input up behind a line, with the head it had; an empty head: its first line is yet to come. */
+/* Takes an input up behind a line, with the head it had; an empty head: its first line is yet to
+ * come. */
 int record_reader_resume(struct record_reader *r, struct slice head);
 /* Bytes of a line whose end has not come yet; a follower's resume offset is that much behind. */
 size_t record_reader_partial(const struct record_reader *r);

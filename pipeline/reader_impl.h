@@ -19,7 +19,7 @@ enum column_role {
     COLUMN_NUMBER, /* a channel */
     COLUMN_WORDS,  /* not numbers: passed over */
     COLUMN_TIME,
-    COLUMN_CLOCK,  /* time of day, beside a date in COLUMN_TIME */
+    COLUMN_CLOCK, /* time of day, beside a date in COLUMN_TIME */
     COLUMN_REF,
     COLUMN_SEQ,
 };
@@ -33,7 +33,7 @@ struct column {
 struct csv {
     char delimiter;
     bool have_header, have_roles, row_names;
-    bool had_header; /* the input before this one had, and its columns are still there */
+    bool had_header;        /* the input before this one had, and its columns are still there */
     struct column *columns; /* column_count, as in the header */
     uint32_t column_count;
     struct slice *cells; /* CSV_COLUMNS_MAX + 1 */
@@ -53,23 +53,24 @@ struct record_reader {
     enum input_mode mode;
     struct record_reader_stats stats;
     struct timeshape shape;
-    struct buf head;     /* of the input: 'l', 'n', or 'c' and the header line */
-    struct buf partial;  /* the line whose end has not come */
-    size_t unfinished;   /* its bytes so far, also those that were dropped */
-    bool oversized;      /* its end is waited for, its bytes are dropped */
-    bool begun;          /* the byte order mark was looked for */
+    struct buf head;    /* of the input: 'l', 'n', or 'c' and the header line */
+    struct buf partial; /* the line whose end has not come */
+    size_t unfinished;  /* its bytes so far, also those that were dropped */
+    bool oversized;     /* its end is waited for, its bytes are dropped */
+    bool begun;         /* the byte order mark was looked for */
     struct buf repaired;
     struct arena scratch; /* one line's */
     struct json_scanner *json;
     struct csv csv;
     struct sample *samples; /* CHANNELS_MAX */
     uint32_t channel_count;
-    char **channels;        /* names, CHANNELS_MAX */
+    char **channels;         /* names, CHANNELS_MAX */
     uint16_t *channel_slots; /* hash table of index + 1, 2 * CHANNELS_MAX */
 };
 
 /* Reports what is wrong with the current line; 0 or what the callback returned. */
-int reader_error(struct record_reader *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
+int reader_error(struct record_reader *r, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 /* Completes arrival and flags and hands the record on. */
 int reader_record(struct record_reader *r, struct record *rec);
 /*

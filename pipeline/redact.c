@@ -2,10 +2,10 @@
 /*
  * Happy path: a line without secrets is passed over once, three bytes at a time through a bit table
  * of how every rule begins; nothing is copied. Where the table hits, the rules that begin so are
- * tried. In doubt the rules lean towards taking out what stands where a secret would, except for words
- * that are known not to be one (null, masks, paths after PWD=).
- * Failure modes: memory only; text of any shape is allowed.
- * Sizes: 4 KiB of table; the copies grow to the longest record that held a secret.
+ * tried. In doubt the rules lean towards taking out what stands where a secret would, except for
+ * words that are known not to be one (null, masks, paths after PWD=). Failure modes: memory only;
+ * text of any shape is allowed. Sizes: 4 KiB of table; the copies grow to the longest record that
+ * held a secret.
  */
 #include "pipeline/redact.h"
 
@@ -25,8 +25,8 @@
 struct redactor {
     bool defaults;
     uint64_t count;
-    uint32_t key_lines; /* > 0: the body of a private key may follow, line by line */
-    uint32_t starts[1024]; /* bit of three bytes' low five bits each */
+    uint32_t key_lines;         /* > 0: the body of a private key may follow, line by line */
+    uint32_t starts[1024];      /* bit of three bytes' low five bits each */
     uint16_t hashes[RULES_MAX]; /* the same of each rule's start */
     regex_t patterns[PATTERNS_MAX];
     uint32_t pattern_count;
@@ -102,8 +102,7 @@ static size_t bare_end(const char *s, size_t n, size_t at)
             return i;
         if ((s[i] == ',' || s[i] == ';' || s[i] == '&') && next_key(s, n, i))
             return i;
-        if ((s[i] == ')' || s[i] == '}' || s[i] == ']') &&
-            (i + 1 == n || !is_word(s[i + 1])))
+        if ((s[i] == ')' || s[i] == '}' || s[i] == ']') && (i + 1 == n || !is_word(s[i + 1])))
             return i;
     }
     return n;
@@ -112,8 +111,9 @@ static size_t bare_end(const char *s, size_t n, size_t at)
 /* What stands in a secret's place but is none. */
 static bool harmless(const char *s, size_t n)
 {
-    static const char *const words[] = {"null", "none", "nil", "true", "false", "undefined", MASK, "[redacted",
-                                        "<redacted>", "redacted", "(null)", "yes", "no"};
+    static const char *const words[] = {"null",      "none", "nil",       "true",       "false",
+                                        "undefined", MASK,   "[redacted", "<redacted>", "redacted",
+                                        "(null)",    "yes",  "no"};
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
         if (strlen(words[i]) == n && strncasecmp(s, words[i], n) == 0)
             return true;
@@ -169,7 +169,8 @@ static size_t to_value(const char *s, size_t n, size_t key, size_t at)
     return option && sep > at && sep < n && s[sep] != '-' ? sep : SIZE_MAX;
 }
 
-/* The key's own ends: "secret_key", "tokenValue" are keys still, "tokens" and "password_file" not. */
+/* The key's own ends: "secret_key", "tokenValue" are keys still, "tokens" and "password_file" not.
+ */
 static size_t key_end(const char *s, size_t n, size_t at)
 {
     static const char *const tails[] = {"_key", "-key", "key", "_value", "value", "_hash"};
@@ -376,19 +377,44 @@ static bool match_private_key(const char *s, size_t n, size_t at, size_t len, st
 }
 
 static const struct rule rules[] = {
-    {"password", match_key},      {"passwd", match_key},     {"passphrase", match_key},
-    {"passwort", match_key},      {"pwd", match_pwd},        {"secret", match_key},
-    {"token", match_key},         {"api_key", match_key},    {"apikey", match_key},
-    {"api-key", match_key},       {"api key", match_key},    {"access_key", match_key},
-    {"accesskey", match_key},     {"access-key", match_key}, {"private_key", match_key},
-    {"privatekey", match_key},    {"private-key", match_key}, {"credential", match_key},
-    {"credentials", match_key},   {"authorization", match_authorization},
-    {"bearer", match_bearer},     {"basic", match_basic},    {"://", match_url},
-    {"AKIA", match_aws},          {"ASIA", match_aws},       {"ghp_", match_prefixed},
-    {"gho_", match_prefixed},     {"ghu_", match_prefixed},  {"ghs_", match_prefixed},
-    {"ghr_", match_prefixed},     {"github_pat_", match_prefixed}, {"glpat-", match_prefixed},
-    {"sk-", match_prefixed},      {"sk_live_", match_prefixed}, {"AIza", match_prefixed},
-    {"hf_", match_prefixed},      {"xox", match_slack},      {"eyJ", match_jwt},
+    {"password", match_key},
+    {"passwd", match_key},
+    {"passphrase", match_key},
+    {"passwort", match_key},
+    {"pwd", match_pwd},
+    {"secret", match_key},
+    {"token", match_key},
+    {"api_key", match_key},
+    {"apikey", match_key},
+    {"api-key", match_key},
+    {"api key", match_key},
+    {"access_key", match_key},
+    {"accesskey", match_key},
+    {"access-key", match_key},
+    {"private_key", match_key},
+    {"privatekey", match_key},
+    {"private-key", match_key},
+    {"credential", match_key},
+    {"credentials", match_key},
+    {"authorization", match_authorization},
+    {"bearer", match_bearer},
+    {"basic", match_basic},
+    {"://", match_url},
+    {"AKIA", match_aws},
+    {"ASIA", match_aws},
+    {"ghp_", match_prefixed},
+    {"gho_", match_prefixed},
+    {"ghu_", match_prefixed},
+    {"ghs_", match_prefixed},
+    {"ghr_", match_prefixed},
+    {"github_pat_", match_prefixed},
+    {"glpat-", match_prefixed},
+    {"sk-", match_prefixed},
+    {"sk_live_", match_prefixed},
+    {"AIza", match_prefixed},
+    {"hf_", match_prefixed},
+    {"xox", match_slack},
+    {"eyJ", match_jwt},
     {"-----BEGIN ", match_private_key},
 };
 #define RULES (sizeof(rules) / sizeof(rules[0]))

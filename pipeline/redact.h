@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Takes secrets out of text before anything is written: values of keys like password, token and
- * api_key (plain, URL and JSON quoting), `Authorization:` and Bearer or Basic credentials, user:pass@
- * in URLs, well-known token shapes (AKIA…, ghp_…, JWT and the like), bodies of private keys; plus the
- * patterns of the configuration. What is taken out reads `[redacted]`, its key stays.
+ * api_key (plain, URL and JSON quoting), `Authorization:` and Bearer or Basic credentials,
+ * user:pass@ in URLs, well-known token shapes (AKIA…, ghp_…, JWT and the like), bodies of private
+ * keys; plus the patterns of the configuration. What is taken out reads `[redacted]`, its key
+ * stays.
  *
  * Thread: a redactor is read-only while in use and its counters are its user's: one at a time.
  */

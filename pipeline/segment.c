@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Happy path: each record joins the window with its time, surprise and token (int8, one scale). Three
- * detectors name a place where the moment ended: a gap in time at once, a surprise at once, a topic
- * shift half a window after its peak. The place of a surprise or shift moves back to where the tokens
- * part best: of all cuts the one that maximises two-community modularity, whose adjacency of dot
- * products lets sums of tokens stand for it, so a refinement costs one pass (EM-LLM §3.2 needs n²).
- * Without any, a moment is cut at its greatest length once nothing can cut inside it any more.
- * Failure modes: none after _new. Sizes: about 145 KiB a segmenter.
+ * Happy path: each record joins the window with its time, surprise and token (int8, one scale).
+ * Three detectors name a place where the moment ended: a gap in time at once, a surprise at once, a
+ * topic shift half a window after its peak. The place of a surprise or shift moves back to where
+ * the tokens part best: of all cuts the one that maximises two-community modularity, whose
+ * adjacency of dot products lets sums of tokens stand for it, so a refinement costs one pass
+ * (EM-LLM §3.2 needs n²). Without any, a moment is cut at its greatest length once nothing can cut
+ * inside it any more. Failure modes: none after _new. Sizes: about 145 KiB a segmenter.
  *
  * Robust scale: median and MAD over the last RECENT surprises, renewed every RENEW records; heavy
  * tails want gamma near 3 (a Gaussian's 1 would cut every sixth record).
@@ -26,12 +26,12 @@
 #define SHIFT_WINDOW 16
 #define SHIFT_FLOOR 0.15f
 #define SHIFT_SCALE 0.05f
-#define SENSOR_ALERT 0.8 /* score of a sample so far out that it is a boundary by itself */
-#define CONFIRM 1.0f     /* what a surprise needs of a shift beside it */
-#define SURPRISE_BITS 4  /* least distance from the median */
+#define SENSOR_ALERT 0.8  /* score of a sample so far out that it is a boundary by itself */
+#define CONFIRM 1.0f      /* what a surprise needs of a shift beside it */
+#define SURPRISE_BITS 4   /* least distance from the median */
 #define SURPRISE_REACH 64 /* how far back a surprise's cut may move */
 #define LAG 128           /* records until a place is settled */
-#define GAP_BINS 96      /* half octaves of a microsecond */
+#define GAP_BINS 96       /* half octaves of a microsecond */
 #define GAP_LEAST (60 * US_PER_SECOND)
 #define GAP_FIRST US_PER_HOUR /* until enough gaps are known */
 #define GAP_KNOWN 8
@@ -54,13 +54,13 @@ struct segmenter {
     float scales[SEGMENT_WINDOW];
     float bits[SEGMENT_WINDOW];
     int64_t times[SEGMENT_WINDOW];
-    uint32_t cut; /* decided and not yet taken; 0: none */
+    uint32_t cut;     /* decided and not yet taken; 0: none */
     bool after_event; /* a surprise or shift cut before the window */
     uint32_t pending; /* a surprise whose aftermath is waited for; 0: none */
     enum moment_end ended;
     struct robust surprise, shift;
     float older[LATENT_DIM], newer[LATENT_DIM]; /* sums of the two adjacent windows at the end */
-    float distances[SEGMENT_WINDOW]; /* at the place between them; < 0: not known */
+    float distances[SEGMENT_WINDOW];            /* at the place between them; < 0: not known */
     uint32_t gaps[GAP_BINS];
     uint32_t gap_count;
 };
@@ -314,8 +314,7 @@ static void slide(struct segmenter *s)
 static float shift_bound(const struct segmenter *s, float deviations)
 {
     float scale = 1.4826f * s->shift.mad / 256;
-    float bound =
-        s->shift.median / 256 + deviations * (scale > SHIFT_SCALE ? scale : SHIFT_SCALE);
+    float bound = s->shift.median / 256 + deviations * (scale > SHIFT_SCALE ? scale : SHIFT_SCALE);
     return bound > SHIFT_FLOOR ? bound : SHIFT_FLOOR;
 }
 
@@ -345,8 +344,8 @@ static void decide(struct segmenter *s, uint32_t at, enum moment_end why)
 }
 
 /*
- * A surprise begins a moment when what comes after it is also unlike what was before: one odd record
- * in a stream that goes on as usual is an unusual span and no boundary.
+ * A surprise begins a moment when what comes after it is also unlike what was before: one odd
+ * record in a stream that goes on as usual is an unusual span and no boundary.
  */
 static void look(struct segmenter *s)
 {
@@ -362,8 +361,8 @@ static void look(struct segmenter *s)
 }
 
 /*
- * The sensor model knows of a change only some time later, and its word outweighs the others'. Where
- * the place has settled meanwhile, the cut comes as early as it still can.
+ * The sensor model knows of a change only some time later, and its word outweighs the others'.
+ * Where the place has settled meanwhile, the cut comes as early as it still can.
  */
 static void take_regime(struct segmenter *s, uint32_t back)
 {

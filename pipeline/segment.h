@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Where a moment ends: robust surprise, topic shift, a gap in time, or a change of a sensor's regime
- * (EM-LLM's surprise boundaries with modularity refinement, HiMem's "topic or surprise", made robust
- * by median and MAD). Fed with one observation a record; a cut is decided up to `lag` records later.
- * Thread: one at a time. Allocates at _new only.
+ * Where a moment ends: robust surprise, topic shift, a gap in time, or a change of a sensor's
+ * regime (EM-LLM's surprise boundaries with modularity refinement, HiMem's "topic or surprise",
+ * made robust by median and MAD). Fed with one observation a record; a cut is decided up to `lag`
+ * records later. Thread: one at a time. Allocates at _new only.
  */
 #ifndef VARVE_PIPELINE_SEGMENT_H
 #define VARVE_PIPELINE_SEGMENT_H
@@ -32,8 +32,8 @@ void segmenter_free(struct segmenter *s);
 
 /*
  * One more record behind the window. The caller then asks segmenter_cut until it gives 0.
- * Of `o` bits (finite), latent (not NULL, copied) and shift are read; `backward` demands a cut before
- * this record.
+ * Of `o` bits (finite), latent (not NULL, copied) and shift are read; `backward` demands a cut
+ * before this record.
  */
 void segmenter_push(struct segmenter *s, int64_t time, const struct observation *o, bool backward);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Happy path: records come nearly in order, so one comparison at the end of the array finds the place
- * and the head leaves by moving an index. A record out of order moves those behind it, at most
- * SORTER_RECORDS. Failure modes: memory, in pool_copy alone.
+ * Happy path: records come nearly in order, so one comparison at the end of the array finds the
+ * place and the head leaves by moving an index. A record out of order moves those behind it, at
+ * most SORTER_RECORDS. Failure modes: memory, in pool_copy alone.
  */
 #include "pipeline/sorter.h"
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Copies of records in recycled blocks, and the bounded buffer in which they wait for their place in
- * time. A block goes from the sorter to the open moment without another copy. One owner, no thread.
+ * Copies of records in recycled blocks, and the bounded buffer in which they wait for their place
+ * in time. A block goes from the sorter to the open moment without another copy. One owner, no
+ * thread.
  */
 #ifndef VARVE_PIPELINE_SORTER_H
 #define VARVE_PIPELINE_SORTER_H
@@ -13,8 +14,8 @@
 
 struct block {
     struct block *next;
-    uint32_t size_class; /* POOL_CLASSES: too large to be kept */
-    uint32_t size;       /* bytes of `data` */
+    uint32_t size_class;  /* POOL_CLASSES: too large to be kept */
+    uint32_t size;        /* bytes of `data` */
     struct record record; /* its pointers go into `data` */
     _Alignas(8) char data[];
 };
@@ -67,7 +68,8 @@ bool sorter_too_late(const struct sorter *s, int64_t time, int64_t lateness);
 void sorter_add(struct sorter *s, struct block *b, int64_t arrived);
 /* The earliest when it has a time of at most `until`; else NULL. */
 struct block *sorter_take(struct sorter *s, int64_t until);
-/* The latest time among those that arrived by `arrived`: up to it all must go. TIME_UNKNOWN: none. */
+/* The latest time among those that arrived by `arrived`: up to it all must go. TIME_UNKNOWN: none.
+ */
 int64_t sorter_due(const struct sorter *s, int64_t arrived);
 /* Begins anew in another time; must be empty. */
 void sorter_rewind(struct sorter *s);

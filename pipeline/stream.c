@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Happy path: a record is copied into a block, waits in its lane's sorter until what comes after it is
- * more than the lateness bound ahead, is observed, joins the segmenter's window; when the segmenter
- * cuts, the moment is summed up, routed and handed out, and its blocks go back to the pool.
- * Failure modes: no memory for a copy (the record is not taken); an encoder out of memory (the record
- * counts as no surprise and stays); the callback's error (the first one is returned, the rest of the
- * work goes on). Sizes: a lane about 300 KiB and 200 KiB of sorter, the second one only when needed;
- * blocks as records need, kept ones at most 1 MiB.
+ * Happy path: a record is copied into a block, waits in its lane's sorter until what comes after it
+ * is more than the lateness bound ahead, is observed, joins the segmenter's window; when the
+ * segmenter cuts, the moment is summed up, routed and handed out, and its blocks go back to the
+ * pool. Failure modes: no memory for a copy (the record is not taken); an encoder out of memory
+ * (the record counts as no surprise and stays); the callback's error (the first one is returned,
+ * the rest of the work goes on). Sizes: a lane about 300 KiB and 200 KiB of sorter, the second one
+ * only when needed; blocks as records need, kept ones at most 1 MiB.
  */
 #include "pipeline/stream.h"
 
@@ -82,9 +82,10 @@ int pipeline_stream_new(const struct pipeline_options *options,
         s->options.max_open_us = OPEN_MAX;
     int rc = s->encoder ? 0 : encoder_new(options->kind, &s->encoder);
     rc = rc ? rc : summariser_new(options->kind, s->encoder, &s->summariser);
-    rc = rc ? rc : router_new(&(struct router_options){.tau_min = (float)options->tau_min,
-                                                       .tau_max = (float)options->tau_max},
-                              &s->router);
+    rc = rc ? rc
+            : router_new(&(struct router_options){.tau_min = (float)options->tau_min,
+                                                  .tau_max = (float)options->tau_max},
+                         &s->router);
     rc = rc ? rc : lane_new(s, &s->lanes[0]);
     if (rc) {
         pipeline_stream_free(s);
@@ -207,7 +208,8 @@ static void drain(struct pipeline_stream *s, struct lane *l, enum moment_end why
     close_lane(s, l, why);
 }
 
-/* ---- in ---------------------------------------------------------------------------------------- */
+/* ---- in ----------------------------------------------------------------------------------------
+ */
 
 /* Late and future records have a lane of their own; the second lane follows wherever they lead. */
 static int choose_lane(struct pipeline_stream *s, struct record *r, struct lane **ret)
@@ -341,7 +343,8 @@ const struct encoder *pipeline_stream_encoder(const struct pipeline_stream *s)
     return s->encoder;
 }
 
-/* ---- snapshots --------------------------------------------------------------------------------- */
+/* ---- snapshots ---------------------------------------------------------------------------------
+ */
 
 int pipeline_stream_save(const struct pipeline_stream *s, struct buf *out)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One stream's way from records to moments: sorted by event time inside the lateness bound, observed
- * by the encoder, cut by the segmenter, summarised, routed, handed out.
+ * One stream's way from records to moments: sorted by event time inside the lateness bound,
+ * observed by the encoder, cut by the segmenter, summarised, routed, handed out.
  *
  * Every record pushed comes out in exactly one moment. Records older than the lateness bound are
  * marked RECORD_LATE, those ahead of their arrival RECORD_FUTURE; both run in a lane of their own
@@ -24,10 +24,10 @@ struct pipeline_stream;
 
 struct pipeline_options {
     enum stream_kind kind;
-    int64_t lateness_us;    /* 0: 5 s */
-    int64_t silence_us;     /* a moment closes after that much wall time without a record; 0: 30 s,
-                               stretched for streams that are slower than that, up to max_open_us */
-    int64_t max_open_us;    /* a moment is open no longer than that of wall time; 0: 5 min */
+    int64_t lateness_us; /* 0: 5 s */
+    int64_t silence_us;  /* a moment closes after that much wall time without a record; 0: 30 s,
+                            stretched for streams that are slower than that, up to max_open_us */
+    int64_t max_open_us; /* a moment is open no longer than that of wall time; 0: 5 min */
     struct segment_options segment;
     double tau_min, tau_max; /* the router's bounds for the latent path; 0: 0.4 and 0.9 */
     struct encoder *encoder; /* taken over, freed with the stream; NULL: encoder_new(kind) */
@@ -41,17 +41,18 @@ struct pipeline_callbacks {
      * call that led here, after the stream has put itself in order: the moment counts as delivered.
      */
     int (*moment)(void *arg, const struct moment *m);
-    /* What the encoder said of a record, in the order of observation, before its moment. May be NULL. */
+    /* What the encoder said of a record, in the order of observation, before its moment. May be
+     * NULL. */
     void (*observed)(void *arg, const struct record *r, const struct observation *o);
 };
 
 struct pipeline_stats {
     uint64_t records, late, future; /* pushed */
     uint64_t moments, latent, discrete;
-    uint32_t waiting;  /* records in the sorter */
-    uint32_t open;     /* records in open moments */
-    uint64_t bytes;    /* memory the stream holds, without its encoder */
-    float tau;         /* the router's threshold now */
+    uint32_t waiting; /* records in the sorter */
+    uint32_t open;    /* records in open moments */
+    uint64_t bytes;   /* memory the stream holds, without its encoder */
+    float tau;        /* the router's threshold now */
 };
 
 int pipeline_stream_new(const struct pipeline_options *options,
@@ -66,12 +67,13 @@ int pipeline_stream_channel(struct pipeline_stream *s, uint16_t index, const cha
  */
 int pipeline_stream_push(struct pipeline_stream *s, const struct record *records, uint32_t count,
                          uint32_t *ret_taken);
-/* Call about once a second: lets go what has waited long enough by the clock, closes silent moments. */
+/* Call about once a second: lets go what has waited long enough by the clock, closes silent
+ * moments. */
 int pipeline_stream_tick(struct pipeline_stream *s);
 /* Everything out, open moments closed (END_FLUSH). */
 int pipeline_stream_flush(struct pipeline_stream *s);
-/* How full the queues before the model are, 0..1; the router's tau follows: under load more goes the
- * latent path. */
+/* How full the queues before the model are, 0..1; the router's tau follows: under load more goes
+ * the latent path. */
 void pipeline_stream_load_set(struct pipeline_stream *s, double fill);
 
 void pipeline_stream_stats(const struct pipeline_stream *s, struct pipeline_stats *ret);

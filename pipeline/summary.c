@@ -89,7 +89,8 @@ int summariser_channel(struct summariser *s, uint16_t index, const char *name)
     return 0;
 }
 
-/* ---- words ------------------------------------------------------------------------------------- */
+/* ---- words -------------------------------------------------------------------------------------
+ */
 
 void wording_init(struct wording *w, char *room, size_t size)
 {
@@ -167,7 +168,8 @@ bool entity_add(struct summariser *s, const char *kind, const char *name, size_t
     return true;
 }
 
-/* ---- what was unusual -------------------------------------------------------------------------- */
+/* ---- what was unusual --------------------------------------------------------------------------
+ */
 
 static bool is_unusual(const struct noted *n)
 {

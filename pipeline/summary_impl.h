@@ -36,7 +36,7 @@ struct channel_seen {
     uint32_t count;
     double least, most, sum;
     double usual_low, usual_high; /* before this moment */
-    double away; /* how far beyond the usual range, in widths of it */
+    double away;                  /* how far beyond the usual range, in widths of it */
 };
 
 struct summariser {
@@ -51,7 +51,7 @@ struct summariser {
     /* text */
     struct group groups[GROUPS_MAX];
     uint32_t group_count;
-    bool prose; /* talk rather than a log: hardly a line is like another */
+    bool prose;      /* talk rather than a log: hardly a line is like another */
     uint32_t *words; /* WORDS: lines that held a word of that hash */
     uint64_t lines;
     /* sensors; all of `channel_room` */

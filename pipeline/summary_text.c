@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Happy path: the moment's lines are grouped by template. Where lines repeat, it is a log: the title
- * names what was unusual and the commonest kinds with their counts. Where hardly a line is like
- * another, it is talk: the title is the sentence whose words are rarest in this stream, with its
- * speaker. Names come from the model's tokenizer, in talk also from speakers and capitals.
+ * Happy path: the moment's lines are grouped by template. Where lines repeat, it is a log: the
+ * title names what was unusual and the commonest kinds with their counts. Where hardly a line is
+ * like another, it is talk: the title is the sentence whose words are rarest in this stream, with
+ * its speaker. Names come from the model's tokenizer, in talk also from speakers and capitals.
  */
 #include <ctype.h>
 #include <math.h>
@@ -19,8 +19,8 @@
 #define QUOTE_MAX 160
 #define ENTITIES_A_LINE 12
 #define HEADERS_LOOKED 16 /* lines that tell a log from talk */
-#define SENTENCES 5 /* of talk, in the gist */
-#define KINDS 5     /* of log lines, in the gist */
+#define SENTENCES 5       /* of talk, in the gist */
+#define KINDS 5           /* of log lines, in the gist */
 
 struct slice line_body(struct summariser *s, const struct record *r)
 {
@@ -58,7 +58,8 @@ void put_line(struct summariser *s, const struct record *r, struct wording *w)
     wording_put(w, line.data, line.size);
 }
 
-/* ---- groups ------------------------------------------------------------------------------------ */
+/* ---- groups ------------------------------------------------------------------------------------
+ */
 
 static void group_lines(struct summariser *s, const struct noted *notes, const struct moment *m)
 {
@@ -132,7 +133,8 @@ static void put_label(struct summariser *s, const struct moment *m, const struct
         wording_printf(w, " \xc3\x97%u", g->count);
 }
 
-/* ---- names ------------------------------------------------------------------------------------- */
+/* ---- names -------------------------------------------------------------------------------------
+ */
 
 /* "Caroline: Hey Mel!" → Caroline. Size 0 when the line does not begin so. */
 static struct slice speaker(struct slice line)
@@ -191,7 +193,8 @@ static void find_entities(struct summariser *s, const struct moment *m)
     }
 }
 
-/* ---- talk -------------------------------------------------------------------------------------- */
+/* ---- talk --------------------------------------------------------------------------------------
+ */
 
 static uint32_t word_hash(const char *s, size_t n)
 {

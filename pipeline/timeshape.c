@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The start of the line is copied into a small buffer with NULs behind it, so that the readers below
- * look ahead without bounds: a NUL is no digit. One switch on the first byte picks the shapes that
- * can be; each reads itself to its end or gives up. Dates and zone offsets come from one-entry caches
- * since neighbouring lines share them: mktime() alone would cost more than all the rest.
+ * The start of the line is copied into a small buffer with NULs behind it, so that the readers
+ * below look ahead without bounds: a NUL is no digit. One switch on the first byte picks the shapes
+ * that can be; each reads itself to its end or gives up. Dates and zone offsets come from one-entry
+ * caches since neighbouring lines share them: mktime() alone would cost more than all the rest.
  */
 #include "pipeline/timeshape.h"
 
@@ -349,7 +349,8 @@ static const char *shape_short_year(const char *p, struct parts *t)
     return read_clock(p + 9, ':', t);
 }
 
-/* 10, 13, 16 or 19 digits from 2001 to 2039: shorter or other numbers are more likely something else. */
+/* 10, 13, 16 or 19 digits from 2001 to 2039: shorter or other numbers are more likely something
+ * else. */
 static const char *shape_epoch(const char *p, int64_t *ret_us)
 {
     uint64_t v = 0;

@@ -2,8 +2,8 @@
 /*
  * Times as logs and tables write them. Times without a zone are in the process's local zone; times
  * without a year are the latest such moment that is not ahead of the arrival by more than a day.
- * A `struct timeshape` holds small caches (zone offset of the quarter hour, last date) and is used by
- * one thread at a time; zeroed memory is ready. Nothing allocates.
+ * A `struct timeshape` holds small caches (zone offset of the quarter hour, last date) and is used
+ * by one thread at a time; zeroed memory is ready. Nothing allocates.
  */
 #ifndef VARVE_PIPELINE_TIMESHAPE_H
 #define VARVE_PIPELINE_TIMESHAPE_H
@@ -25,10 +25,10 @@ struct timeshape {
 
 /*
  * The time at the beginning of a log line (ISO 8601 and its log variants, syslog with and without
- * priority, Apache error, HDFS, Spark, BGL, Android, HealthApp, Proxifier, klog, epoch numbers; also
- * the bracketed time inside a common-log-format line). 0 with the time and the offset behind it and
- * the punctuation that follows; ERR_NOTFOUND when the line begins with none; ERR_RANGE when it does
- * but the time is outside TIME_MIN..TIME_MAX.
+ * priority, Apache error, HDFS, Spark, BGL, Android, HealthApp, Proxifier, klog, epoch numbers;
+ * also the bracketed time inside a common-log-format line). 0 with the time and the offset behind
+ * it and the punctuation that follows; ERR_NOTFOUND when the line begins with none; ERR_RANGE when
+ * it does but the time is outside TIME_MIN..TIME_MAX.
  */
 int timeshape_line(struct timeshape *t, const char *s, size_t n, int64_t arrival, int64_t *ret_us,
                    size_t *ret_end);

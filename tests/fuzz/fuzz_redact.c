@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Any text: what is taken out is counted, and doing it again takes nothing out that reads as before. */
+/* Any text: what is taken out is counted, and doing it again takes nothing out that reads as
+ * before. */
 #include <assert.h>
 #include <string.h>
 

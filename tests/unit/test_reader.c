@@ -70,7 +70,8 @@ static struct record_reader *open_reader(struct record_reader_options o, struct 
     return r;
 }
 
-static void check_input(struct record_reader_options o, const char *input, size_t n, const char *expected)
+static void check_input(struct record_reader_options o, const char *input, size_t n,
+                        const char *expected)
 {
     struct buf first = {0};
     for (size_t chunk = n ? n : 1; chunk > 0; chunk = chunk > 16 ? chunk / 3 : chunk - 1) {
@@ -108,15 +109,15 @@ static void check_text(const char *input, const char *expected)
 
 static void check_sensor(const char *input, const char *expected)
 {
-    check_input((struct record_reader_options){.kind = KIND_SENSOR}, input, strlen(input), expected);
+    check_input((struct record_reader_options){.kind = KIND_SENSOR}, input, strlen(input),
+                expected);
 }
 
 START_TEST(test_plain_lines)
 {
     check_text("", "");
     check_text("one", "1 - \"one\"\n");
-    check_text("one\ntwo\r\n\nthree\r\r\n",
-               "1 - \"one\"\n2 - \"two\"\n3 - \"\"\n4 - \"three\"\n");
+    check_text("one\ntwo\r\n\nthree\r\r\n", "1 - \"one\"\n2 - \"two\"\n3 - \"\"\n4 - \"three\"\n");
     check_text("\xef\xbb\xbfone\n", "1 - \"one\"\n");
     check_text("a\rb\n", "1 - \"a\rb\"\n");
     check_text("2015-10-18 18:01:47,978 INFO x\nno time\n",
@@ -177,10 +178,14 @@ START_TEST(test_ndjson_errors_name_their_lines)
     struct record_reader *r = open_reader((struct record_reader_options){.kind = KIND_TEXT}, &s);
     ck_assert_int_eq(record_reader_feed(r, input, sizeof(input) - 1, &err), 0);
     buf_putc(&s.log, '\0');
-    static const char *const expected[] = {
-        "1 - \"a\"\n",     "2! has no string \"text\"\n", "3! \"soon\" is not a time\n",
-        "4! not a JSON",   "5! not a JSON object: ",      "6! not a JSON object: ",
-        "7! the time \"-5\" is not", "8 - \"ok\"\n"};
+    static const char *const expected[] = {"1 - \"a\"\n",
+                                           "2! has no string \"text\"\n",
+                                           "3! \"soon\" is not a time\n",
+                                           "4! not a JSON",
+                                           "5! not a JSON object: ",
+                                           "6! not a JSON object: ",
+                                           "7! the time \"-5\" is not",
+                                           "8 - \"ok\"\n"};
     for (size_t i = 0; i < sizeof(expected) / sizeof(expected[0]); i++)
         ck_assert_msg(strstr(s.log.data, expected[i]), "no %s in %s", expected[i], s.log.data);
     ck_assert_uint_eq(s.errors, 6);
@@ -192,13 +197,14 @@ END_TEST
 START_TEST(test_fields_by_name)
 {
     struct record_reader_options o = {.kind = KIND_TEXT,
-                               .text_field = "msg",
-                               .time_field = "when",
-                               .ref_field = "id",
-                               .seq_field = "n"};
-    static const char input[] = "{\"msg\":\"a\",\"when\":5,\"id\":\"x\",\"n\":\"17\",\"text\":\"no\"}\n"
-                                "{\"msg\":\"b\",\"n\":18}\n{\"msg\":\"c\",\"n\":0}\n"
-                                "{\"msg\":\"d\",\"n\":1.5}\n";
+                                      .text_field = "msg",
+                                      .time_field = "when",
+                                      .ref_field = "id",
+                                      .seq_field = "n"};
+    static const char input[] =
+        "{\"msg\":\"a\",\"when\":5,\"id\":\"x\",\"n\":\"17\",\"text\":\"no\"}\n"
+        "{\"msg\":\"b\",\"n\":18}\n{\"msg\":\"c\",\"n\":0}\n"
+        "{\"msg\":\"d\",\"n\":1.5}\n";
     check_input(o, input, strlen(input),
                 "1 1970-01-01T00:00:05 #17 @x \"a\"\n2 - #18 \"b\"\n"
                 "3! \"n\" is no whole number from 1\n4! \"n\" is no whole number from 1\n");
@@ -216,7 +222,8 @@ START_TEST(test_csv)
     /* The time by shape; an id column of large numbers is none. */
     check_sensor("id,start,v\n9,2026-11-20T13:00:00Z,1\n",
                  "channel 0 id\nchannel 1 v\n2 2026-11-20T13:00:00 0=9 1=1\n");
-    check_sensor("Date,Time,v\n2026-11-20,13:05:00,1\n", "channel 0 v\n2 2026-11-20T13:05:00 0=1\n");
+    check_sensor("Date,Time,v\n2026-11-20,13:05:00,1\n",
+                 "channel 0 v\n2 2026-11-20T13:05:00 0=1\n");
     /* Without one the rows are numbered. */
     check_sensor("value\n1\n2\n\n3\n", "channel 0 value\n2 - 0=1\n3 -+1000 0=2\n5 -+2000 0=3\n");
     /* As R writes it: names of the rows in a column without a header. */
@@ -269,9 +276,10 @@ END_TEST
 
 START_TEST(test_sensor_ndjson)
 {
-    check_sensor("{\"time\":1,\"cpu\":2.5,\"name\":\"x\",\"up\":true,\"none\":null}\n"
-                 "{\"mem\":3,\"cpu\":1,\"deep\":{\"x\":1}}\n{\"time\":\"x\",\"new\":1}\n{\"cpu\":1e999}\n",
-                 NULL);
+    check_sensor(
+        "{\"time\":1,\"cpu\":2.5,\"name\":\"x\",\"up\":true,\"none\":null}\n"
+        "{\"mem\":3,\"cpu\":1,\"deep\":{\"x\":1}}\n{\"time\":\"x\",\"new\":1}\n{\"cpu\":1e999}\n",
+        NULL);
     struct seen s = {0};
     struct errmsg err;
     struct record_reader *r = open_reader((struct record_reader_options){.kind = KIND_SENSOR}, &s);
@@ -314,7 +322,8 @@ START_TEST(test_resume)
         {KIND_SENSOR, "time;x;y\n1;2,5;3\n", "2;4,5;5\n", "1 1970-01-01T00:00:02 0=4.5 1=5\n"},
         {KIND_SENSOR, "x y,when\n", "7,2020-01-01T00:00:00Z\n", "1 2020-01-01T00:00:00 0=7\n"},
         {KIND_SENSOR, "1500000000,7\n", "1500000001,8\n", "1 2017-07-14T02:40:01 0=8\n"},
-        {KIND_SENSOR, "{\"time\":1,\"a\":1}\n", "{\"time\":2,\"a\":2}\n", "1 1970-01-01T00:00:02 0=2\n"},
+        {KIND_SENSOR, "{\"time\":1,\"a\":1}\n", "{\"time\":2,\"a\":2}\n",
+         "1 1970-01-01T00:00:02 0=2\n"},
         {KIND_TEXT, "{\"text\":\"a\"}\n", "{\"text\":\"b\"}\n", "1 - \"b\"\n"},
         {KIND_TEXT, "plain\n", "{\"text\":\"b\"}\n", "1 - \"{\"text\":\"b\"}\"\n"},
     };
@@ -456,13 +465,14 @@ START_TEST(test_warm_reader_allocates_nothing)
         {KIND_SENSOR, "{\"time\":1,\"a\":2}\n", "{\"time\":2,\"a\":3}\n"},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        struct record_reader *r = open_reader((struct record_reader_options){.kind = cases[i].kind}, &s);
+        struct record_reader *r =
+            open_reader((struct record_reader_options){.kind = cases[i].kind}, &s);
         size_t n = strlen(cases[i].more);
         buf_reserve(&s.log, 1 << 20);
         for (int k = 0; k < 3; k++)
-            ck_assert_int_eq(
-                record_reader_feed(r, k ? cases[i].more : cases[i].first,
-                            k ? n : strlen(cases[i].first), &err), 0);
+            ck_assert_int_eq(record_reader_feed(r, k ? cases[i].more : cases[i].first,
+                                                k ? n : strlen(cases[i].first), &err),
+                             0);
         uint64_t before = mem_thread_allocations();
         for (int k = 0; k < 1000; k++)
             ck_assert_int_eq(record_reader_feed(r, cases[i].more, n, &err), 0);

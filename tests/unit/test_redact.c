@@ -141,12 +141,9 @@ START_TEST(test_key_in_lines)
     struct redactor *r;
     ck_assert_int_eq(redactor_new(true, &r), 0);
     static const struct row rows[] = {
-        {"-----BEGIN PRIVATE KEY-----", NULL},
-        {"MIIEvQIBADANBgkqhkiG9w0BAQEFAASC", R},
-        {"an ordinary line between", NULL},
-        {"BKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj", R},
-        {"-----END PRIVATE KEY-----", NULL},
-        {"BKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj", NULL},
+        {"-----BEGIN PRIVATE KEY-----", NULL}, {"MIIEvQIBADANBgkqhkiG9w0BAQEFAASC", R},
+        {"an ordinary line between", NULL},    {"BKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj", R},
+        {"-----END PRIVATE KEY-----", NULL},   {"BKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj", NULL},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
         check(r, &rows[i]);

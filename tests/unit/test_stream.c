@@ -175,7 +175,8 @@ static void each_once(const struct out *o, uint64_t from, uint64_t to)
 
 static const int64_t begin = 1600000000 * US_PER_SECOND;
 
-/* Any order of times, any sizes, any switches: each record once, in time order inside its moment. */
+/* Any order of times, any sizes, any switches: each record once, in time order inside its moment.
+ */
 START_TEST(test_every_record_once)
 {
     char text[3000];
@@ -449,7 +450,8 @@ START_TEST(test_unusual_spans)
     ck_assert_float_eq(u[0].bits, 25);
     ck_assert_str_eq(u[0].why, "planted: 5:25 the peak");
     ck_assert_ptr_nonnull(strstr(o.title, "the peak"));
-    ck_assert_ptr_nonnull(strstr(o.title, "\xc3\x97""94"));
+    ck_assert_ptr_nonnull(strstr(o.title, "\xc3\x97"
+                                          "94"));
     close_stream(s, &o);
 }
 END_TEST
