@@ -31,6 +31,7 @@ void batch_free(struct batch *b)
     if (!b)
         return;
     batch_release_records(b);
+    buf_deinit(&b->conflicts);
     mem_free(b);
 }
 

@@ -20,6 +20,7 @@ enum stream_item_kind {
     ITEM_REFUSED,   /* the journal could not take it: as if it had never come */
     ITEM_FLUSH,
     ITEM_CALL,
+    ITEM_REDACTOR, /* a new configuration's */
     ITEM_TICK,
     ITEM_SNAPSHOT,
 };
@@ -52,6 +53,13 @@ struct batch {
     struct slice cursor; /* in the arena */
 
     uint16_t channels; /* sensor: how many of the stream's channels are known by now */
+
+    /*
+     * A record whose number is taken by another payload: refuses the whole batch, or, for a channel,
+     * is left out alone and noted here as pairs of u64: its tag as submitted, its number.
+     */
+    bool conflicts_singly;
+    struct buf conflicts;
 
     /* Filled in on admission. */
     uint64_t seq_first, seq_last; /* lowest and highest of its records */

@@ -24,7 +24,6 @@
 #include "memory/reader.h"
 #include "memory/sketch.h"
 #include "model/kernels.h"
-#include "pipeline/redact.h"
 
 #define QUERY_THREADS 2
 #define DRAIN_MS 1200
@@ -37,21 +36,6 @@ double daemon_load(const struct daemon *d)
 }
 
 /* ---- configuration ------------------------------------------------------------------------------- */
-
-static int make_redactor(const struct config *config, struct redactor **ret, struct errmsg *err)
-{
-    int rc = redactor_new(config->redact.builtin, ret);
-    if (rc != 0)
-        return err_set(err, rc, "out of memory");
-    for (size_t i = 0; i < config->redact.pattern.count && rc == 0; i++)
-        rc = redactor_add_pattern(*ret, config->redact.pattern.items[i], err);
-    if (rc != 0) {
-        redactor_free(*ret);
-        *ret = NULL;
-        return err_wrap(err, rc, "[redact] pattern");
-    }
-    return 0;
-}
 
 /*
  * What a turn may still be using goes only when the daemon does. Without memory for the list it is
@@ -66,25 +50,6 @@ static void retire(void ***list, size_t *count, void *item)
     grown[(*count)++] = item;
 }
 
-static int apply_redaction(struct daemon *d, const struct config *config, struct errmsg *err)
-{
-    struct redactor *fresh[POOL_THREADS_MAX] = {NULL};
-    unsigned threads = (unsigned)config->model.threads;
-    int rc = 0;
-    for (unsigned i = 0; i < threads && rc == 0; i++)
-        rc = make_redactor(config, &fresh[i], err);
-    for (unsigned i = 0; i < threads; i++) {
-        if (rc != 0) {
-            redactor_free(fresh[i]);
-            continue;
-        }
-        struct redactor *old = atomic_exchange(&d->redactors[i], fresh[i]);
-        if (old)
-            retire(&d->retired_redactors, &d->retired_redactor_count, old);
-    }
-    return rc;
-}
-
 int daemon_reload(struct daemon *d, struct errmsg *kept, struct errmsg *err)
 {
     struct config *fresh;
@@ -92,7 +57,7 @@ int daemon_reload(struct daemon *d, struct errmsg *kept, struct errmsg *err)
     if (rc == 0)
         rc = config_keep_fixed(d->config, fresh, kept);
     if (rc == 0)
-        rc = apply_redaction(d, fresh, err);
+        rc = streams_set_redaction(d, fresh, err);
     if (rc != 0) {
         log_error("the configuration was not changed: %s", err->text);
         return rc;
@@ -309,9 +274,9 @@ static int start(struct daemon *d, struct errmsg *err)
     if (rc != 0)
         return rc;
     snprintf(d->database, sizeof(d->database), "%s/memory.db", d->state);
-    rc = open_memory(d, err);
+    rc = streams_set_redaction(d, d->config, err); /* a wrong pattern ends the start here */
     if (rc == 0)
-        rc = apply_redaction(d, d->config, err);
+        rc = open_memory(d, err);
     if (rc == 0)
         rc = listen_on_socket(d, err);
     if (rc == 0)
@@ -326,11 +291,7 @@ static void free_all(struct daemon *d)
     for (unsigned i = 0; i < POOL_THREADS_MAX; i++) {
         query_thread_deinit(&d->query_threads[i]);
         reader_close(d->model_readers[i]);
-        redactor_free(atomic_load(&d->redactors[i]));
     }
-    for (size_t i = 0; i < d->retired_redactor_count; i++)
-        redactor_free(d->retired_redactors[i]);
-    mem_free(d->retired_redactors);
     for (size_t i = 0; i < d->retired_config_count; i++)
         config_free(d->retired_configs[i]);
     mem_free(d->retired_configs);

@@ -21,7 +21,6 @@ struct source_place;
 struct watch;
 struct sketch_index;
 struct reader;
-struct redactor;
 
 struct daemon {
     uv_loop_t loop;
@@ -33,7 +32,6 @@ struct daemon {
     struct mailbox mailbox;
     struct writer writer;
     struct pool model_pool, query_pool;
-    _Atomic(struct redactor *) redactors[POOL_THREADS_MAX]; /* one a model thread */
     struct query_thread query_threads[POOL_THREADS_MAX]; /* each its own thread's */
     struct reader *model_readers[POOL_THREADS_MAX]; /* one a model thread, for resends */
     struct sketch_index *sketches; /* appended to by the loop once loaded */
@@ -53,8 +51,8 @@ struct daemon {
     unsigned seconds;          /* since the start */
     unsigned watchdog_seconds; /* 0: nobody watches */
     struct work sketch_work;
-    void **retired_redactors, **retired_configs; /* replaced by reloads; a turn may use the last */
-    size_t retired_redactor_count, retired_config_count;
+    void **retired_configs; /* replaced by reloads; a source that is stopping may use its own still */
+    size_t retired_config_count;
     uv_signal_t sigterm, sigint, sighup;
     int64_t started; /* by the clock */
     bool stopping;

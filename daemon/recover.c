@@ -7,6 +7,7 @@
 #include "daemon/daemon.h"
 #include "daemon/stream.h"
 #include "memory/evidence.h"
+#include "pipeline/redact.h"
 #include "pipeline/stream.h"
 
 struct loading {
@@ -128,6 +129,10 @@ static void abandon_item(struct stream_item *item)
         call = container_of(item, struct stream_call, item);
         call->done(call);
         break;
+    case ITEM_REDACTOR:
+        redactor_free(container_of(item, struct stream_redactor, item)->redactor);
+        mem_free(container_of(item, struct stream_redactor, item));
+        break;
     case ITEM_TICK:
     case ITEM_SNAPSHOT:
         mem_free(item);
@@ -166,6 +171,7 @@ static void free_stream(struct live_stream *s)
     free_batches(s->modelled);
     free_batches(s->journaling);
     pipeline_stream_free(s->pipeline);
+    redactor_free(s->redactor);
     seqs_free(s->seqs);
     buf_deinit(&s->learnt_before);
     for (uint16_t i = 0; i < s->channel_count; i++)

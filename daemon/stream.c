@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "daemon/daemon.h"
+#include "pipeline/redact.h"
 #include "daemon/sources/source.h"
 
 /* A stream may have this much on its way before its durable senders are told to wait. */
@@ -221,6 +222,43 @@ static bool name_is_good(const char *name, struct errmsg *err)
     return false;
 }
 
+static int make_redactor(const struct config *config, struct redactor **ret, struct errmsg *err)
+{
+    int rc = redactor_new(config->redact.builtin, ret);
+    if (rc != 0)
+        return err_set(err, rc, "out of memory");
+    for (size_t i = 0; i < config->redact.pattern.count && rc == 0; i++)
+        rc = redactor_add_pattern(*ret, config->redact.pattern.items[i], err);
+    if (rc != 0) {
+        redactor_free(*ret);
+        *ret = NULL;
+        return err_wrap(err, rc, "[redact] pattern");
+    }
+    return 0;
+}
+
+int streams_set_redaction(struct daemon *d, const struct config *config, struct errmsg *err)
+{
+    struct redactor *probe;
+    int rc = make_redactor(config, &probe, err);
+    if (rc != 0)
+        return rc;
+    redactor_free(probe);
+    for (struct live_stream *s = d->streams; s && rc == 0; s = s->next) {
+        if (s->row.kind != KIND_TEXT)
+            continue;
+        struct stream_redactor *r = mem_calloc(1, sizeof(*r));
+        rc = r ? make_redactor(config, &r->redactor, err) : err_set(err, ERR_NOMEM, "out of memory");
+        if (rc != 0) {
+            mem_free(r);
+            break;
+        }
+        r->item.kind = ITEM_REDACTOR;
+        push_item(s, &r->item);
+    }
+    return rc;
+}
+
 struct live_stream *stream_adopt(struct daemon *d, const struct store_stream *row)
 {
     struct live_stream *s = mem_calloc(1, sizeof(*s));
@@ -246,7 +284,10 @@ struct live_stream *stream_adopt(struct daemon *d, const struct store_stream *ro
     atomic_store(&s->counters.redacted, row->redacted);
     if (row->kind == KIND_SENSOR)
         s->channels = mem_calloc(CHANNELS_MAX, sizeof(*s->channels));
-    if ((row->kind == KIND_SENSOR && !s->channels) || seqs_new(row->next_seq, &s->seqs) != 0) {
+    struct errmsg err;
+    if ((row->kind == KIND_SENSOR && !s->channels) || seqs_new(row->next_seq, &s->seqs) != 0 ||
+        (row->kind == KIND_TEXT && make_redactor(d->config, &s->redactor, &err) != 0)) {
+        seqs_free(s->seqs);
         mem_free(s->channels);
         mem_free(s);
         return NULL;

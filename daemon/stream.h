@@ -21,6 +21,8 @@
 
 struct daemon;
 struct pipeline_stream;
+struct config;
+struct redactor;
 
 enum stream_policy {
     STREAM_DURABLE, /* its sender can wait: reading stops when the queue is full */
@@ -58,6 +60,7 @@ struct live_stream {
 
     /* The turn's. */
     struct pipeline_stream *pipeline;
+    struct redactor *redactor; /* text: a secret may spread over lines, so each stream has its own */
     struct seqs *seqs;
     struct batch *journaling, **journaling_last; /* admitted, not known to be durable yet */
     struct batch *modelled;  /* records of it lie in open moments */
@@ -90,6 +93,12 @@ struct stream_call {
     /* The pipeline is NULL when memory for it was out. */
     void (*run)(struct stream_call *, struct pipeline_stream *);
     void (*done)(struct stream_call *);
+};
+
+/* A redactor on its way to the turn that takes it over. */
+struct stream_redactor {
+    struct stream_item item;
+    struct redactor *redactor;
 };
 
 /* A turn, on a pool thread (turn.c). */
@@ -139,6 +148,8 @@ static inline uint64_t stream_next_seq(const struct live_stream *s)
 }
 /* Puts a question to the stream's model. Loop. */
 void stream_ask_model(struct live_stream *s, struct stream_call *call);
+/* What every text stream redacts by from now on; nothing changes when a pattern is wrong. Loop. */
+int streams_set_redaction(struct daemon *d, const struct config *config, struct errmsg *err);
 /* Once a second: lets go what has waited long enough. Loop. */
 void stream_tick(struct live_stream *s);
 /* Gives the model's state to the writer, if it has learnt something. Loop. */

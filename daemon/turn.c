@@ -44,9 +44,9 @@ static int redact_record(struct redactor *redactor, struct batch *b, struct reco
     return 0;
 }
 
-static int redact_batch(struct live_stream *s, struct batch *b, unsigned thread)
+static int redact_batch(struct live_stream *s, struct batch *b)
 {
-    struct redactor *redactor = atomic_load(&s->daemon->redactors[thread]);
+    struct redactor *redactor = s->redactor;
     struct buf scratch = {0};
     if (s->row.kind != KIND_TEXT)
         return 0;
@@ -115,6 +115,7 @@ static int number_batch(struct live_stream *s, struct batch *b, unsigned thread)
     uint32_t kept = 0;
     for (uint32_t i = 0; i < b->count; i++) {
         struct record r = b->records[i];
+        uint64_t submitted = r.tag;
         r.tag = record_hash(&r);
         enum seq_verdict verdict = SEQ_NEW;
         if (r.seq == 0) {
@@ -128,6 +129,11 @@ static int number_batch(struct live_stream *s, struct batch *b, unsigned thread)
                 if (rc != 0)
                     return rc;
             }
+        }
+        if (verdict == SEQ_OTHER && b->conflicts_singly) {
+            buf_put_u64(&b->conflicts, submitted);
+            buf_put_u64(&b->conflicts, r.seq);
+            continue;
         }
         if (verdict == SEQ_OTHER)
             return err_set(&b->job.err, ERR_CONFLICT,
@@ -207,7 +213,7 @@ static int journal_apply(struct write_job *job, struct store *store, struct errm
 
 static void admit(struct live_stream *s, struct batch *b, unsigned thread)
 {
-    int rc = redact_batch(s, b, thread);
+    int rc = redact_batch(s, b);
     if (rc == 0)
         rc = number_batch(s, b, thread);
     if (rc == 0 && b->count > 0) {
@@ -472,6 +478,13 @@ static void run_call(struct live_stream *s, struct stream_call *call)
     mailbox_post(&s->daemon->mailbox, &call->message);
 }
 
+static void take_redactor(struct live_stream *s, struct stream_redactor *r)
+{
+    redactor_free(s->redactor);
+    s->redactor = r->redactor;
+    mem_free(r);
+}
+
 static void publish_counters(struct live_stream *s)
 {
     if (!s->pipeline)
@@ -509,6 +522,9 @@ void stream_turn(struct live_stream *s, unsigned thread)
             break;
         case ITEM_CALL:
             run_call(s, container_of(item, struct stream_call, item));
+            break;
+        case ITEM_REDACTOR:
+            take_redactor(s, container_of(item, struct stream_redactor, item));
             break;
         case ITEM_TICK:
             if (s->pipeline && pipeline_stream_tick(s->pipeline) != 0)

@@ -62,15 +62,28 @@ static void resume_if_room(struct ingest_channel *c)
     }
 }
 
+static void tell_conflicts(const struct ingest_channel *c, const struct batch *b)
+{
+    struct cursor in;
+    cursor_init(&in, b->conflicts.data, b->conflicts.size);
+    while (cursor_left(&in) > 0) {
+        uint64_t tag = cursor_u64(&in), seq = cursor_u64(&in);
+        struct errmsg err;
+        err_set(&err, ERR_CONFLICT, "seq %llu is stored already with another payload",
+                (unsigned long long)seq);
+        ipc_channel_error(c->conn, tag, ERR_CONFLICT, "seq_conflict", err.text);
+    }
+}
+
 static void batch_acked(struct batch *b, int status, uint64_t acked, const struct errmsg *err)
 {
     struct ingest_channel *c = b->owner;
     c->under_way--;
     if (c->conn && status == 0) {
+        tell_conflicts(c, b);
         ipc_channel_ack(c->conn, acked, b->charge);
     } else if (c->conn) {
-        ipc_channel_error(c->conn, 0, status, status == ERR_CONFLICT ? "seq_conflict" : NULL,
-                          err->text);
+        ipc_channel_error(c->conn, 0, status, NULL, err->text);
         ipc_channel_ack(c->conn, stream_next_seq(c->stream) - 1, b->charge);
     }
     resume_if_room(c);
@@ -103,7 +116,7 @@ void channel_on_batch(void *user, void *channel, struct ipc_batch *in)
         if (r->flags & RECORD_NO_TIME)
             r->time = now;
         if (c->map && !map_samples(c, r)) {
-            ipc_channel_error(c->conn, r->seq, ERR_INVALID, NULL,
+            ipc_channel_error(c->conn, r->tag, ERR_INVALID, NULL,
                               "a sample's channel was not named before");
             continue;
         }
@@ -118,6 +131,7 @@ void channel_on_batch(void *user, void *channel, struct ipc_batch *in)
         return;
     }
     b->charge = charge;
+    b->conflicts_singly = true;
     b->owner = c;
     b->acked_cb = batch_acked;
     c->under_way++;

@@ -76,6 +76,18 @@ class Cli(varvetest.Case):
         self.assertIn("seq 5 ", done.err)
         self.assertEqual([(r["seq"], r["text"]) for r in self.d.records("n")], [("5", "x")])
 
+    def test_a_taken_number_costs_its_neighbours_nothing(self):
+        good = [{"n": i, "text": f"line {i}"} for i in range(1, 5)]
+        bad = [dict(r, text="changed") if r["n"] == 2 else r for r in good]
+        options = ["--stream", "m", "--kind", "text", "--seq-field", "n"]
+        lines = "".join(json.dumps(r) + "\n" for r in good[:3])
+        self.assertEqual(self.ingest(*options, stdin=lines).status, 0)
+        lines = "".join(json.dumps(r) + "\n" for r in bad)
+        done = self.ingest(*options, stdin=lines)
+        self.assertEqual(done.status, 1)
+        self.assertIn(":2: seq 2", done.err)
+        self.assertEqual([r["text"] for r in self.d.records("m")], [r["text"] for r in good])
+
     def test_sensor(self):
         done = self.ingest("--stream", "s", "--kind", "sensor", "--json", stdin=
                            "time,cpu,temp\n2026-11-20T10:00:00Z,1,20.5\n"
