@@ -13,9 +13,10 @@
 #include <unistd.h>
 
 #include "memory/dump/dump.h"
+#include "memory/recall.h"
 #include "tests/sample/sample_db.h"
 
-#define MOMENTS 14
+#define MOMENTS 8
 
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
 
@@ -81,15 +82,53 @@ static void change_at_random(const unsigned char *data, size_t size)
 static void write_changed(void)
 {
     int fd = open(path, O_WRONLY | O_TRUNC);
-    if (fd < 0 || write(fd, changed, whole_size) != (ssize_t)whole_size)
+    if (fd < 0 || write(fd, changed, whole_size) != (ssize_t)whole_size) {
+        perror(path);
         abort();
+    }
     close(fd);
+}
+
+/* Questions as clients ask them; what they answer or refuse does not matter here. */
+static void ask_all_ways(void)
+{
+    struct reader *r;
+    struct errmsg err;
+    struct arena arena;
+    struct clock clock;
+    clock_simulated_init(&clock, SAMPLE_START + US_PER_DAY);
+    struct reader_options o = {.path = path, .clock = &clock};
+    if (reader_open(&o, &r, &err) != 0)
+        return;
+    const struct recall_filter all = {.since = TIME_UNKNOWN, .until = TIME_UNKNOWN};
+    struct recall_query query = {.text = {"cron unreadable", 15}, .filter = all};
+    struct recall_question question = {.text = {"what happened yesterday?", 24}, .filter = all};
+    struct recall_timeline_query line = {.time = TIME_UNKNOWN, .stratum = -1, .filter = all};
+    struct recall_found found;
+    struct recall_answer answer;
+    struct recall_items items;
+    struct recall_unusual *unusual;
+    uint32_t count;
+    arena_init(&arena, 64u << 10);
+    recall_search(r, &query, &arena, &found, &err);
+    recall_ask(r, &question, &arena, &answer, &err);
+    recall_timeline(r, &line, &arena, &items, &err);
+    recall_surprise(r, &all, 0, &arena, &unusual, &count, &err);
+    for (int64_t id = 1; id <= 2 * MOMENTS + SAMPLE_NOTES + 4; id++) {
+        struct recall_opened opened;
+        struct recall_raw raw;
+        arena_reset(&arena);
+        recall_open(r, id, &arena, &opened, &err);
+        recall_raw(r, id, 0, &arena, &raw, &err);
+    }
+    arena_deinit(&arena);
+    reader_close(r);
 }
 
 static void read_all_ways(void)
 {
     static const char *const ways[] = {"--format=text", "--format=ndjson", "--format=html",
-                                       "--records", "--stats"};
+                                       "--records",     "--stats",         "--verify"};
     for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
         char *argv[] = {"varve-dump", path, (char *)ways[i], NULL};
         int status = dump_run(3, argv, sink, errors);
@@ -110,5 +149,6 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
                 data[i + 3];
     write_changed();
     read_all_ways();
+    ask_all_ways();
     return 0;
 }
