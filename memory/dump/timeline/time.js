@@ -82,9 +82,10 @@ function civil(size, floorDate, nextDate) {
     },
   };
 }
+const atHour = (d, h) => new Date(d.getFullYear(), d.getMonth(), d.getDate(), h);
 const hours = (n) => civil(n * HOUR,
-  (d) => new Date(d.getFullYear(), d.getMonth(), d.getDate(), Math.floor(d.getHours() / n) * n),
-  (d) => new Date(d.getFullYear(), d.getMonth(), d.getDate(), d.getHours() + n));
+  (d) => atHour(d, Math.floor(d.getHours() / n) * n),
+  (d) => atHour(d, (Math.floor(d.getHours() / n) + 1) * n));
 const days = (n) => civil(n * DAY,
   (d) => new Date(d.getFullYear(), d.getMonth(), 1 + Math.floor((d.getDate() - 1) / n) * n),
   (d) => {
