@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Happy path: take up to BATCH_JOBS queued jobs, begin, apply each, commit, post them back. Between
- * batches: consolidate a little when the queue is empty, checkpoint when the WAL has grown.
+ * Happy path: take up to BATCH_JOBS queued jobs, begin, apply each, commit, post them back. Lazy jobs
+ * alone wait until they are many or old, as a commit costs more than most jobs. Between batches:
+ * consolidate a little when the queue is empty, checkpoint when the WAL has grown. A WAL that
+ * grew is cut down at rest only, so that a busy one is written in place again and again.
  * Failure: see writer.h. Sizes: a queue of at most QUEUE_BYTES plus what the loop itself posts.
  */
 #include "daemon/writer.h"
@@ -17,8 +19,11 @@
 #define BATCH_JOBS 256
 #define BATCH_BYTES (8u << 20) /* bounds the time of a commit, and so an acknowledgement's delay */
 #define QUEUE_BYTES (16u << 20)
+#define LAZY_BYTES (1u << 20)
+#define LAZY_MS 20
 #define CHECKPOINT_BYTES (16u << 20) /* of jobs since the last one: keeps the WAL near this size */
 #define IDLE_MS 1000
+#define BETWEEN_MS 20 /* two steps of consolidation */
 
 static void deliver_done(struct message *message)
 {
@@ -115,6 +120,7 @@ static struct write_job *take_batch(struct writer *w, size_t *ret_bytes)
     unsigned count = 0;
     while (*end && count < BATCH_JOBS && bytes < BATCH_BYTES) {
         bytes += (*end)->size;
+        w->urgent -= !(*end)->lazy;
         end = &(*end)->next;
         count++;
     }
@@ -134,17 +140,35 @@ static struct write_job *take_batch(struct writer *w, size_t *ret_bytes)
     return list;
 }
 
-static void wait_for_work(struct writer *w, bool idle_soon)
+static struct timespec in_ms(long ms)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    long ms = idle_soon ? 20 : IDLE_MS;
-    until.tv_nsec += ms % 1000 * 1000000L;
-    until.tv_sec += ms / 1000 + until.tv_nsec / 1000000000L;
-    until.tv_nsec %= 1000000000L;
+    struct timespec at;
+    clock_gettime(CLOCK_REALTIME, &at);
+    at.tv_nsec += ms % 1000 * 1000000L;
+    at.tv_sec += ms / 1000 + at.tv_nsec / 1000000000L;
+    at.tv_nsec %= 1000000000L;
+    return at;
+}
+
+/* Is there reason to commit what is queued now? The lock is held. */
+static bool is_due(const struct writer *w)
+{
+    return w->urgent > 0 || w->queued_bytes >= LAZY_BYTES ||
+           atomic_load(&w->counters.queued_jobs) >= BATCH_JOBS;
+}
+
+static void wait_for_work(struct writer *w, long ms)
+{
+    struct timespec until = in_ms(w->first ? LAZY_MS : ms);
+    bool waited_for = w->first != NULL;
     int rc = 0;
-    while (!w->first && !w->stopping && rc != ETIMEDOUT)
+    while (!is_due(w) && !w->stopping && rc != ETIMEDOUT) {
+        if (w->first && !waited_for) {
+            waited_for = true;
+            until = in_ms(LAZY_MS);
+        }
         rc = pthread_cond_timedwait(&w->wake, &w->lock, &until);
+    }
 }
 
 static void checkpoint(struct writer *w, bool truncate)
@@ -160,10 +184,11 @@ static void *thread_main(void *arg)
     struct writer *w = arg;
     size_t since_checkpoint = 0;
     bool more_to_consolidate = true;
+    bool grown = false; /* the WAL's file is large */
     pthread_mutex_lock(&w->lock);
     for (;;) {
-        if (!w->first && !w->stopping)
-            wait_for_work(w, more_to_consolidate);
+        bool resting = !more_to_consolidate && !w->first;
+        wait_for_work(w, resting ? IDLE_MS : BETWEEN_MS);
         size_t bytes;
         struct write_job *list = take_batch(w, &bytes);
         bool stopping = w->stopping;
@@ -180,8 +205,10 @@ static void *thread_main(void *arg)
             more_to_consolidate = rc == STORE_MORE;
         }
         retry_aside(w);
-        if (since_checkpoint > CHECKPOINT_BYTES || (!list && since_checkpoint > 0 && !stopping)) {
-            checkpoint(w, since_checkpoint > CHECKPOINT_BYTES);
+        bool at_rest = resting && !list && !stopping;
+        if (since_checkpoint > CHECKPOINT_BYTES || (at_rest && (since_checkpoint > 0 || grown))) {
+            checkpoint(w, at_rest && grown);
+            grown = !at_rest;
             since_checkpoint = 0;
         }
         pthread_mutex_lock(&w->lock);
@@ -228,9 +255,10 @@ void writer_post(struct writer *w, struct write_job *job, bool may_wait)
     *w->last = job;
     w->last = &job->next;
     w->queued_bytes += job->size;
+    w->urgent += !job->lazy;
     atomic_store(&w->counters.queued_bytes, w->queued_bytes);
-    atomic_fetch_add(&w->counters.queued_jobs, 1);
-    pthread_cond_signal(&w->wake);
+    if (atomic_fetch_add(&w->counters.queued_jobs, 1) == 0 || is_due(w))
+        pthread_cond_signal(&w->wake);
     pthread_mutex_unlock(&w->lock);
 }
 

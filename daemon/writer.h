@@ -26,6 +26,7 @@ struct write_job {
     void (*done)(struct write_job *);
     size_t size; /* bytes it holds, for the queue's bound */
     bool keep;
+    bool lazy; /* nobody waits for it: it may wait a moment for others to be committed with */
     int status;
     struct errmsg err;
 };
@@ -45,6 +46,7 @@ struct writer {
     pthread_cond_t wake, room;
     struct write_job *first, **last;
     size_t queued_bytes;
+    unsigned urgent; /* of the queued jobs: those that are not lazy */
     bool started, stopping;
     struct write_job *aside, **aside_last; /* writer thread only */
     struct writer_counters counters;

@@ -335,7 +335,8 @@ static void seal_open_moments(struct query *q)
     struct daemon *d = q->daemon;
     int64_t now = clock_mono(d->clock);
     for (struct live_stream *s = d->streams; s; s = s->next) {
-        if (atomic_load(&s->counters.open_records) == 0 || s->undone_bytes > SEAL_BACKLOG ||
+        bool nothing = atomic_load(&s->counters.open_records) == 0 && s->undone_bytes == 0;
+        if (nothing || s->undone_bytes > SEAL_BACKLOG ||
             (s->sealed != 0 && now - s->sealed < SEAL_US))
             continue;
         s->sealed = now;
