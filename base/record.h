@@ -26,6 +26,7 @@ enum stream_kind { KIND_TEXT = 1, KIND_SENSOR = 2, KIND_AUDIO = 3, KIND_VIDEO = 
 #define RECORD_SIZE_MAX (1u << 20)     /* bytes of one record's payload */
 #define CHANNELS_MAX 1024              /* channels of one sensor stream */
 #define CHANNEL_NAME_MAX 96
+#define UNUSUAL_ALERT 0.5f          /* score from which something is an alert, for every stream */
 
 enum record_flag {
     RECORD_LATE = 1,       /* came after its stream's lateness bound */

@@ -269,6 +269,14 @@ int store_delete_words(struct store *s, int64_t id, const struct store_words *wo
     return r ? r : note_words(s, words, -1, err);
 }
 
+static uint32_t count_alerts(const struct moment *m)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < m->unusual_count; i++)
+        count += m->unusual[i].score >= UNUSUAL_ALERT;
+    return count;
+}
+
 static int put_unusual(struct store *s, int64_t id, int64_t stream, const struct moment *m,
                        struct errmsg *err)
 {
@@ -341,7 +349,7 @@ static int describe(int64_t stream, const struct moment *m, struct slice block,
         .bits = m->bits,
         .bits_max = m->bits_max,
         .z = m->z,
-        .unusual = m->unusual_count,
+        .unusual = count_alerts(m),
         .path = (int)m->path,
         .code = m->code,
         .confidence = m->confidence,

@@ -59,7 +59,7 @@ static const struct question questions[] = {
      false},
     {"moment %lld: its count of what was unusual is wrong",
      "SELECT m.id FROM moment m WHERE m.stratum=0 AND "
-     "m.unusual<>(SELECT count(*) FROM unusual u WHERE u.moment=m.id)",
+     "m.unusual<>(SELECT count(*) FROM unusual u WHERE u.moment=m.id AND u.score>=0.5)",
      false},
     {"entity %lld: its count is not that of its moments",
      "SELECT e.id FROM entity e WHERE "
