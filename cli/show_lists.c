@@ -84,6 +84,10 @@ void show_item_line(struct show *s, const struct json *item)
     buf_deinit(&line);
 }
 
+/* Of an answer's items people read the first; what weighs far less than the best only fills the page. */
+#define FAINT_AFTER 2
+#define FAINT_BELOW 0.5
+
 /* The best records that lie in an item: what the answer rests on. */
 static void put_evidence(struct show *s, const struct json *records, const char *id)
 {
@@ -108,7 +112,14 @@ void lists_answer(struct show *s, const struct json *result)
         text = "Nothing of it is in memory.";
     text_block(s->out, text, 0);
     bool apart = true; /* a blank line around what has a gist */
+    double best = number_of(json_first(json_get(result, "items")), "share");
+    unsigned shown = 0, faint = 0;
     for (const struct json *i = json_first(json_get(result, "items")); i; i = json_next(i)) {
+        if (shown >= FAINT_AFTER && number_of(i, "share") < FAINT_BELOW * best) {
+            faint++;
+            continue;
+        }
+        shown++;
         char when[SHOW_TIME_SIZE];
         struct buf line = {0};
         bool gist = *text_of(i, "gist") != '\0';
@@ -125,6 +136,8 @@ void lists_answer(struct show *s, const struct json *result)
         text_block(s->out, text_of(i, "gist"), 4);
         buf_deinit(&line);
     }
+    if (faint)
+        buf_printf(s->out, "\n%u more that match much less (--json has them)\n", faint);
     if (!absent)
         buf_printf(s->out, "\nconfidence %.2f\n", number_of(result, "confidence"));
 }

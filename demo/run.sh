@@ -82,7 +82,7 @@ stop
 start
 show varve streams
 show varve ask 'what happened in the last five minutes?' --stream host --budget 1500
-show varve search install --stream logs --limit 3
+show varve search install --limit 3
 show varve status
 
 title 'The memory itself'

@@ -10,7 +10,6 @@
 
 #define UNUSUAL_SHOWN 10
 #define UNUSUAL_SAID 5
-#define ALERT 0.5        /* score from which a run is called unusual */
 #define USUAL_SHARE 0.05 /* of attention that one usual moment gets, to an alert's score of 1 */
 
 static int add_item(struct answering *a, int64_t id, double share, struct errmsg *err)
@@ -115,7 +114,7 @@ static int unusual_items(struct answering *a, uint32_t *ret_alerts, struct errms
                              &out->unusual_count, err);
     *ret_alerts = 0;
     for (uint32_t i = 0; i < out->unusual_count && rc == 0; i++) {
-        if (out->unusual[i].score < ALERT) {
+        if (out->unusual[i].score < UNUSUAL_ALERT) {
             out->unusual_count = i;
             break;
         }

@@ -17,7 +17,6 @@
 #include "base/utf8.h"
 #include "pipeline/summary_impl.h"
 
-#define UNUSUAL_SCORE 0.5f
 #define UNUSUAL_Z 6.0f
 #define UNUSUAL_BITS 8.0f
 #define RUN_GAP 2 /* quiet records that do not end a run */
@@ -173,13 +172,13 @@ bool entity_add(struct summariser *s, const char *kind, const char *name, size_t
 
 static bool is_unusual(const struct noted *n)
 {
-    return n->score >= UNUSUAL_SCORE || (n->z >= UNUSUAL_Z && n->bits >= UNUSUAL_BITS);
+    return n->score >= UNUSUAL_ALERT || (n->z >= UNUSUAL_Z && n->bits >= UNUSUAL_BITS);
 }
 
 /* Alerts before what is merely surprising. */
 static bool outranks(const struct unusual *a, const struct unusual *b)
 {
-    bool alert_a = a->score >= UNUSUAL_SCORE, alert_b = b->score >= UNUSUAL_SCORE;
+    bool alert_a = a->score >= UNUSUAL_ALERT, alert_b = b->score >= UNUSUAL_ALERT;
     return alert_a != alert_b ? alert_a : a->bits > b->bits;
 }
 

@@ -132,7 +132,7 @@ static void put_range(const struct summariser *s, const struct channel_seen *c, 
 
 static void put_title(struct summariser *s, struct wording *w)
 {
-    if (s->unusual_count && s->unusual[0].why[0]) {
+    if (s->unusual_count && s->unusual[0].score >= UNUSUAL_ALERT) {
         wording_printf(w, "%s at ", s->unusual[0].why);
         wording_time(w, s->unusual[0].start);
     }
@@ -156,7 +156,7 @@ static void put_gist(struct summariser *s, const struct moment *m, struct wordin
     wording_span(w, m->end - m->start);
     wording_printf(w, "\n");
     for (uint32_t i = 0; i < s->unusual_count; i++) {
-        wording_printf(w, "unusual ");
+        wording_printf(w, s->unusual[i].score >= UNUSUAL_ALERT ? "unusual " : "surprising ");
         wording_time(w, s->unusual[i].start);
         wording_printf(w, " %s\n", s->unusual[i].why);
     }

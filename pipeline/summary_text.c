@@ -300,7 +300,7 @@ static void put_quote(struct wording *w, struct slice line, size_t max)
 static void put_unusual(struct summariser *s, struct wording *w)
 {
     for (uint32_t i = 0; i < s->unusual_count && i < KINDS; i++) {
-        wording_printf(w, "unusual ");
+        wording_printf(w, s->unusual[i].score >= UNUSUAL_ALERT ? "unusual " : "surprising ");
         wording_time(w, s->unusual[i].start);
         wording_printf(w, " %s\n", s->unusual[i].why);
     }
