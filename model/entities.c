@@ -18,6 +18,18 @@ struct found {
     int count, max;
 };
 
+/* Where pieces of a line end: blanks, quotes, brackets, separators and a NUL. */
+static bool is_cut(char c)
+{
+    static const bool cuts[128] = {
+        ['\0'] = true, [' '] = true, ['\t'] = true, ['"'] = true, ['\''] = true, ['('] = true,
+        [')'] = true,  ['<'] = true, ['>'] = true,  ['{'] = true, ['}'] = true,  ['['] = true,
+        [']'] = true,  [','] = true, [';'] = true,  ['='] = true, ['|'] = true,
+    };
+    unsigned char u = (unsigned char)c;
+    return u < sizeof cuts && cuts[u];
+}
+
 static bool is_digit(char c)
 {
     return c >= '0' && c <= '9';
@@ -134,14 +146,15 @@ static bool is_name(const char *s, size_t n)
     if (!n || n > 32 || (!is_alpha(s[0]) && s[0] != '_'))
         return false;
     for (size_t i = 0; i < n; i++)
-        if (!is_alpha(s[i]) && !is_digit(s[i]) && !strchr("_.-$", s[i]))
+        if (!is_alpha(s[i]) && !is_digit(s[i]) && s[i] != '_' && s[i] != '.' && s[i] != '-' &&
+            s[i] != '$')
             return false;
     return true;
 }
 
 static void look(struct found *f, const char *s, size_t n)
 {
-    while (n && strchr(".:!?", s[n - 1]))
+    while (n && (s[n - 1] == '.' || s[n - 1] == ':' || s[n - 1] == '!' || s[n - 1] == '?'))
         n--;
     if (!n)
         return;
@@ -222,12 +235,12 @@ int tokens_entities(const char *line, size_t n, struct entity_seen *ret, int max
     bool after_user = false;
     size_t before = 0, before_size = 0;
     for (size_t i = 0; i < n && max > 0;) {
-        if (strchr(" \t\"'()<>{}[],;=|", line[i]) || !line[i]) {
+        if (is_cut(line[i])) {
             i++;
             continue;
         }
         size_t end = i;
-        while (end < n && line[end] && !strchr(" \t\"'()<>{}[],;=|", line[end]))
+        while (end < n && !is_cut(line[end]))
             end++;
         size_t word = end; /* with a bracketed module's name, as in su(pam_unix)[21416] */
         if (end < n && line[end] == '(' && i < message)

@@ -45,6 +45,14 @@ static bool is_alpha(char c)
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
+/* Among a few signs; a NUL is none of them. */
+static bool is_one_of(char c, const char *signs)
+{
+    while (*signs && *signs != c)
+        signs++;
+    return *signs != '\0';
+}
+
 static size_t digits(const char *s, size_t n)
 {
     size_t i = 0;
@@ -88,7 +96,7 @@ static bool is_clock(const char *s, size_t n)
         s[h + 3] != ':' || !is_digit(s[h + 4]) || !is_digit(s[h + 5]))
         return false;
     for (size_t i = h + 6; i < n; i++)
-        if (!is_digit(s[i]) && !strchr(".,:+-Z", s[i]))
+        if (!is_digit(s[i]) && !is_one_of(s[i], ".,:+-Z"))
             return false;
     return true;
 }
@@ -99,7 +107,7 @@ static size_t date_size(const char *s, size_t n)
     size_t a = digits(s, n);
     if (a == 8 && (!strncmp(s, "19", 2) || !strncmp(s, "20", 2)) && s[4] <= '1' && s[6] <= '3')
         return 8;
-    if ((a != 4 && a != 2 && a != 1) || n < a + 4 || !strchr("-/.", s[a]))
+    if ((a != 4 && a != 2 && a != 1) || n < a + 4 || !is_one_of(s[a], "-/."))
         return 0;
     size_t at = a + 1, b = digits(s + at, n - at);
     if (!b && n > at + 3 && log_header_is_month(s + at, 3))
@@ -119,7 +127,9 @@ bool log_header_is_time(const char *s, size_t n)
         s++;
         n--;
     }
-    while (n && strchr("],:|", s[n - 1]))
+    if (n < 5 || !is_digit(s[0]))
+        return false;
+    while (n && is_one_of(s[n - 1], "],:|"))
         n--;
     if (n < 5 || n > 48)
         return false;
@@ -128,8 +138,8 @@ bool log_header_is_time(const char *s, size_t n)
     size_t d = date_size(s, n);
     if (d && d == n)
         return true;
-    if (d && n > d + 4 && strchr("-T_: ", s[d]))
-        return digits(s + d + 1, n - d - 1) == 2 && strchr(".:", s[d + 3]);
+    if (d && n > d + 4 && is_one_of(s[d], "-T_: "))
+        return digits(s + d + 1, n - d - 1) == 2 && is_one_of(s[d + 3], ".:");
     return false;
 }
 
@@ -157,7 +167,9 @@ static bool is_epoch(const char *s, size_t n)
 /* In running text these words are written small; as a level they are not, but in brackets. */
 static bool is_level(const char *s, size_t n, bool bracketed)
 {
-    while (n && strchr(",:", s[n - 1]))
+    if (n && s[0] >= 'a' && s[0] <= 'z' && !bracketed)
+        return false;
+    while (n && is_one_of(s[n - 1], ",:"))
         n--;
     if (n && s[0] == '<' && s[n - 1] == '>') {
         s++;
@@ -186,7 +198,7 @@ static bool is_bracketed_level(const char *s, size_t n)
 
 static enum word_kind kind_of(const char *s, size_t n)
 {
-    if ((n == 1 && strchr("-:|", s[0])) || (n == 2 && s[0] == '-' && s[1] == '-'))
+    if ((n == 1 && is_one_of(s[0], "-:|")) || (n == 2 && s[0] == '-' && s[1] == '-'))
         return WORD_DASH;
     if (log_header_is_time(s, n) || is_epoch(s, n))
         return WORD_TIME;
@@ -235,51 +247,69 @@ static bool bracket_is_time(const char *s, size_t n)
     return d && i + d + 7 < n && s[i + d] == '.' && digits(s + i + d + 1, n - i - d - 1) == 6;
 }
 
-static size_t split(const char *line, size_t n, struct word *words)
+/* The first words of a line; each is looked at when something asks for it. */
+struct words {
+    const char *line;
+    size_t n, next; /* where the word behind the last one begins */
+    size_t count;
+    struct word list[WORDS_MAX];
+};
+
+static bool is_blank(char c)
 {
-    size_t count = 0, i = 0;
-    while (i < n && (line[i] == ' ' || line[i] == '\t'))
-        i++;
-    while (i < n && count < WORDS_MAX) {
-        struct word *w = &words[count++];
-        size_t k = i;
-        w->at = (uint32_t)i;
-        size_t bracket = line[i] == '[' ? bracket_size(line + i, n - i) : 0;
-        while (k < n && line[k] != ' ' && line[k] != '\t')
+    return c == ' ' || c == '\t';
+}
+
+static void split_next(struct words *ws)
+{
+    const char *line = ws->line;
+    size_t i = ws->next, n = ws->n, k = i;
+    struct word *w = &ws->list[ws->count++];
+    w->at = (uint32_t)i;
+    size_t bracket = line[i] == '[' ? bracket_size(line + i, n - i) : 0;
+    while (k < n && !is_blank(line[k]))
+        k++;
+    if (bracket && i + bracket > k) {
+        k = i + bracket;
+        w->kind = bracket_is_time(line + i, bracket) ? WORD_TIME : WORD_BRACKET;
+        while (k < n && !is_blank(line[k]))
             k++;
-        if (bracket && i + bracket > k) {
-            k = i + bracket;
-            w->kind = bracket_is_time(line + i, bracket) ? WORD_TIME : WORD_BRACKET;
-            while (k < n && line[k] != ' ' && line[k] != '\t')
-                k++;
-            if (w->kind == WORD_BRACKET && k != i + bracket)
-                w->kind = WORD_OTHER;
-        } else {
-            w->kind = kind_of(line + i, k - i);
-            if (bracket && bracket_is_time(line + i, bracket))
-                w->kind = WORD_TIME;
-        }
-        w->size = (uint32_t)(k - i);
-        while (k < n && (line[k] == ' ' || line[k] == '\t'))
-            k++;
-        w->end = (uint32_t)k;
-        i = k;
+        if (w->kind == WORD_BRACKET && k != i + bracket)
+            w->kind = WORD_OTHER;
+    } else {
+        w->kind = kind_of(line + i, k - i);
+        if (bracket && bracket_is_time(line + i, bracket))
+            w->kind = WORD_TIME;
     }
-    return count;
+    w->size = (uint32_t)(k - i);
+    while (k < n && is_blank(line[k]))
+        k++;
+    w->end = (uint32_t)k;
+    ws->next = k;
+}
+
+/* Is there a word `i`? From then on it is in the list. */
+static bool has(struct words *ws, size_t i)
+{
+    while (ws->count <= i && ws->count < WORDS_MAX && ws->next < ws->n)
+        split_next(ws);
+    return i < ws->count;
 }
 
 /* How many words from `i` on are a date with a month's name, as "Jun 14 15:16:01" is; or 0. */
-static size_t named_date(const char *line, const struct word *w, size_t count, size_t i)
+static size_t named_date(struct words *ws, size_t i)
 {
+    const char *line = ws->line;
+    const struct word *w = ws->list;
     size_t at = i;
-    if (at < count && log_header_is_weekday(line + w[at].at, w[at].size))
+    if (has(ws, at) && log_header_is_weekday(line + w[at].at, w[at].size))
         at++;
-    if (at + 1 >= count || !log_header_is_month(line + w[at].at, w[at].size) ||
+    if (!has(ws, at + 1) || !log_header_is_month(line + w[at].at, w[at].size) ||
         w[at + 1].kind != WORD_NUMBER || w[at + 1].size > 3)
         return 0;
     at += 2;
     size_t from = at;
-    for (; at < count && at < from + 2; at++)
+    for (; at < from + 2 && has(ws, at); at++)
         if (w[at].kind != WORD_TIME && !(w[at].kind == WORD_NUMBER && w[at].size == 4))
             break;
     return at > from ? at - i : 0;
@@ -307,28 +337,30 @@ static bool is_label(const char *s, const struct word *w)
 }
 
 /* The word behind the last timestamp among the first words; 0 when there is none. */
-static size_t behind_time(const char *line, const struct word *w, size_t count)
+static size_t behind_time(struct words *ws)
 {
+    const char *line = ws->line;
+    const struct word *w = ws->list;
     size_t last = 0;
     bool labelled = is_label(line + w[0].at, &w[0]);
-    for (size_t i = 0; i < count && i < last + TIME_WORDS; i++) {
+    for (size_t i = 0; i < last + TIME_WORDS && has(ws, i); i++) {
         if (is_plain(line + w[i].at, w[i].size) && (last || !labelled))
             break; /* this is a sentence */
-        size_t named = named_date(line, w, count, i);
+        size_t named = named_date(ws, i);
         if (named) {
             i += named - 1;
             last = i + 1;
         } else if (w[i].kind == WORD_TIME || (i < 2 && holds_date(line + w[i].at, w[i].size))) {
             last = i + 1;
-        } else if (i + 1 < count && w[i + 1].kind == WORD_TIME && w[i].size == 5 &&
-                   digits(line + w[i].at, 2) == 2 && strchr("-./", line[w[i].at + 2])) {
+        } else if (has(ws, i + 1) && w[i + 1].kind == WORD_TIME && w[i].size == 5 &&
+                   digits(line + w[i].at, 2) == 2 && is_one_of(line[w[i].at + 2], "-./")) {
             last = i + 2; /* 03-17 16:13:38.811 */
             i++;
         } else if (w[i].kind == WORD_COMPONENT || (last && w[i].kind == WORD_LEVEL)) {
             break; /* a number behind it belongs to the message */
         }
     }
-    if (!last && count > 2 && w[0].kind == WORD_NUMBER && w[1].kind == WORD_NUMBER &&
+    if (!last && has(ws, 2) && w[0].kind == WORD_NUMBER && w[1].kind == WORD_NUMBER &&
         w[0].size == 6 && w[1].size == 6)
         last = 2; /* 081109 203615 */
     return last;
@@ -353,9 +385,10 @@ static bool names_process(const char *line, const struct word *w)
 }
 
 /* A letter alone between a pid and a component, as Android writes its levels. */
-static bool is_letter_level(const char *line, const struct word *w, size_t i, size_t count)
+static bool is_letter_level(struct words *ws, size_t i)
 {
-    return i > 0 && w[i].size == 1 && strchr("VDIWEFA", line[w[i].at]) && i + 1 < count &&
+    const struct word *w = ws->list;
+    return i > 0 && w[i].size == 1 && is_one_of(ws->line[w[i].at], "VDIWEFA") && has(ws, i + 1) &&
            w[i - 1].kind == WORD_NUMBER;
 }
 
@@ -363,7 +396,7 @@ static bool is_lettered_dots(const char *s, size_t n)
 {
     bool dot = false;
     for (size_t i = 0; i < n; i++) {
-        if (!is_alpha(s[i]) && !is_digit(s[i]) && !strchr("._$-", s[i]))
+        if (!is_alpha(s[i]) && !is_digit(s[i]) && !is_one_of(s[i], "._$-"))
             return false;
         dot |= s[i] == '.';
     }
@@ -386,30 +419,31 @@ struct seen {
 
 /* An unknown word goes with the header only when something certain follows. *ret_stop: the message
  * is reached. */
-static size_t over_unknown(const char *line, const struct word *w, size_t count, size_t i,
-                           struct seen *seen, bool *ret_stop)
+static size_t over_unknown(struct words *ws, size_t i, struct seen *seen, bool *ret_stop)
 {
-    enum word_kind next = i + 1 < count ? w[i + 1].kind : WORD_OTHER;
-    enum word_kind second = i + 2 < count ? w[i + 2].kind : WORD_OTHER;
+    const char *line = ws->line;
+    const struct word *w = ws->list;
+    enum word_kind next = has(ws, i + 1) ? w[i + 1].kind : WORD_OTHER;
+    enum word_kind second = has(ws, i + 2) ? w[i + 2].kind : WORD_OTHER;
     bool columns = w[i].end >= w[i].at + w[i].size + 2; /* blanks pad it to a column */
     *ret_stop = false;
-    if (is_letter_level(line, w, i, count)) {
+    if (is_letter_level(ws, i)) {
         seen->level = true;
         *ret_stop = second == WORD_DASH && next == WORD_OTHER; /* "chatty  : uid=…" */
         return *ret_stop ? i + 3 : i + 1;
     }
     *ret_stop = true;
     if (seen->level) {
-        if (columns && i + 1 < count)
+        if (columns && has(ws, i + 1))
             return i + 1; /* Windows: Info   CBS    Loaded … */
         if (next == WORD_BRACKET && is_lettered_dots(line + w[i].at, w[i].size))
             return i + 2; /* OpenStack: INFO nova.virt [req-…] */
         return i;
     }
-    for (size_t k = i + 1; k <= i + 2 && k < count; k++)
+    for (size_t k = i + 1; k <= i + 2 && has(ws, k); k++)
         if (names_process(line, &w[k]))
             return k + 1;
-    for (size_t k = i + 1; k <= i + 3 && k < count; k++) {
+    for (size_t k = i + 1; k <= i + 3 && has(ws, k); k++) {
         if (w[k].kind == WORD_LEVEL && (k < i + 3 || seen->time)) {
             *ret_stop = false;
             return k;
@@ -420,7 +454,8 @@ static size_t over_unknown(const char *line, const struct word *w, size_t count,
     if (next == WORD_DASH || second == WORD_DASH) {
         size_t dash = next == WORD_DASH ? i + 1 : i + 2;
         /* program - message; but name - LEVEL - message goes on */
-        *ret_stop = line[w[dash].at] != '-' || (dash + 1 < count && w[dash + 1].kind != WORD_LEVEL);
+        *ret_stop =
+            line[w[dash].at] != '-' || (has(ws, dash + 1) && w[dash + 1].kind != WORD_LEVEL);
         return *ret_stop ? dash + 1 : dash;
     }
     if (next == WORD_COMPONENT && !seen->number && is_alpha(line[w[i + 1].at]))
@@ -430,9 +465,10 @@ static size_t over_unknown(const char *line, const struct word *w, size_t count,
 
 /* A bracket behind a time or a level is a thread or a context, with a component or a dash after it.
  */
-static size_t over_bracket(const struct word *w, size_t count, size_t i, const struct seen *seen)
+static size_t over_bracket(struct words *ws, size_t i, const struct seen *seen)
 {
-    enum word_kind next = i + 1 < count ? w[i + 1].kind : WORD_OTHER;
+    const struct word *w = ws->list;
+    enum word_kind next = has(ws, i + 1) ? w[i + 1].kind : WORD_OTHER;
     if (next == WORD_DASH)
         return i + 2;
     if (!seen->time && (!seen->level || next != WORD_COMPONENT))
@@ -441,10 +477,12 @@ static size_t over_bracket(const struct word *w, size_t count, size_t i, const s
 }
 
 /* From the word behind the timestamp (or the first one) to the message. */
-static size_t walk(const char *line, const struct word *w, size_t count, size_t i)
+static size_t walk(struct words *ws, size_t i)
 {
+    const char *line = ws->line;
+    const struct word *w = ws->list;
     struct seen seen = {.time = i > 0};
-    while (i < count) {
+    while (has(ws, i)) {
         bool columns = w[i].end >= w[i].at + w[i].size + 2;
         bool stop = false;
         if (names_process(line, &w[i]))
@@ -467,13 +505,13 @@ static size_t walk(const char *line, const struct word *w, size_t count, size_t 
             i++;
             break;
         case WORD_BRACKET:
-            return over_bracket(w, count, i, &seen);
+            return over_bracket(ws, i, &seen);
         case WORD_COMPONENT:
             /* After a level or a pid it is the component; after a bare time it may be the message.
              */
             return seen.level || seen.number ? i + 1 : i;
         case WORD_OTHER:
-            i = over_unknown(line, w, count, i, &seen, &stop);
+            i = over_unknown(ws, i, &seen, &stop);
             if (stop)
                 return i;
             break;
@@ -497,24 +535,27 @@ static size_t barred(const char *line, size_t n)
 
 size_t log_header_end(const char *line, size_t n)
 {
-    struct word words[WORDS_MAX];
     size_t bars = barred(line, n);
     if (bars)
         return bars;
-    size_t count = split(line, n, words);
-    if (!count)
+    struct words ws;
+    ws.line = line;
+    ws.n = n;
+    ws.next = ws.count = 0;
+    while (ws.next < n && is_blank(line[ws.next]))
+        ws.next++;
+    if (!has(&ws, 0))
         return 0;
-    size_t at = behind_time(line, words, count);
-    size_t from = at;
-    at = walk(line, words, count, at);
+    size_t from = behind_time(&ws);
+    size_t at = walk(&ws, from);
     /* Numbers and dashes alone are no header; something of it must have been certain. */
     if (!from && at) {
         bool certain = false;
         for (size_t i = 0; i < at; i++)
-            certain |= words[i].kind == WORD_LEVEL || names_process(line, &words[i]) ||
-                       is_letter_level(line, words, i, count);
+            certain |= ws.list[i].kind == WORD_LEVEL || names_process(line, &ws.list[i]) ||
+                       is_letter_level(&ws, i);
         if (!certain)
             return 0;
     }
-    return at ? words[at - 1].end : 0;
+    return at ? ws.list[at - 1].end : 0;
 }
