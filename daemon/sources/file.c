@@ -18,6 +18,7 @@
 #include <glob.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "base/utf8.h"
@@ -33,7 +34,7 @@ struct file_source {
     uv_timer_t timer;
     struct follower *followers;
     unsigned count, looks;
-    bool too_many, closing;
+    bool too_many, pumping, closing;
     size_t common; /* bytes of the folder that all patterns have in common */
     struct follower *reading; /* whose read is under way */
     struct follower *last;    /* whose turn it was */
@@ -129,25 +130,42 @@ static bool has_stream(struct file_source *fs, struct follower *f)
 
 static void end_when_idle(struct file_source *fs);
 
-static void hand_on(const struct file_source *fs, struct follower *f, const char *path)
+static struct follower *find_follower(const struct file_source *fs, const char *path)
 {
-    const struct config_list *paths = &fs->source->config->path;
-    for (size_t i = 0; i < paths->count; i++) {
-        if (fnmatch(paths->items[i], path, FNM_PATHNAME | FNM_PERIOD) == 0) {
-            follower_hand_on(f, path);
-            return;
-        }
-    }
+    struct follower *f = fs->followers;
+    while (f && strcmp(f->path, path) != 0)
+        f = f->next;
+    return f;
 }
 
+static bool is_matched(const struct file_source *fs, const char *path)
+{
+    const struct config_list *paths = &fs->source->config->path;
+    for (size_t i = 0; i < paths->count; i++)
+        if (fnmatch(paths->items[i], path, FNM_PATHNAME | FNM_PERIOD) == 0)
+            return true;
+    return false;
+}
+
+/* Where the name that a rotation gave a file is followed too, it must not be read again. */
 static void leave_when_done(struct file_source *fs, struct follower *f)
 {
-    char path[CONFIG_PATH_SIZE];
-    if (f->fd < 0 || f->hungry || !f->leaving)
+    if (f->file_count == 0 || f->hungry || !f->leaving)
         return;
-    follower_leave(f, path, sizeof(path));
-    if (path[0] && strcmp(path, f->path) != 0 && f->place.offset > 0 && has_stream(fs, f))
-        hand_on(fs, f, path);
+    char link[32], path[CONFIG_PATH_SIZE];
+    struct stat st;
+    bool was_read = f->offset > 0 && has_stream(fs, f);
+    struct followed_file file = follower_leave(f);
+    snprintf(link, sizeof(link), "/proc/self/fd/%d", file.fd);
+    ssize_t n = readlink(link, path, sizeof(path) - 1);
+    path[n > 0 ? n : 0] = '\0';
+    bool renamed = fstat(file.fd, &st) == 0 && st.st_nlink > 0 && strcmp(path, f->path) != 0;
+    struct follower *other = renamed ? find_follower(fs, path) : NULL;
+    if (other && follower_accept(other, &file, was_read ? f->stream : NULL))
+        return;
+    if (renamed && was_read && is_matched(fs, path))
+        follower_keep_for(f, path, &file.place);
+    close(file.fd);
 }
 
 static void on_read(uv_fs_t *request)
@@ -172,7 +190,7 @@ static void on_read(uv_fs_t *request)
 
 static bool may_read(struct file_source *fs, struct follower *f)
 {
-    return f->fd >= 0 && f->hungry && has_stream(fs, f) && !f->stream->paused &&
+    return f->file_count > 0 && f->hungry && has_stream(fs, f) && !f->stream->paused &&
            (f->feed || follower_begin(f) == 0);
 }
 
@@ -191,9 +209,11 @@ static struct follower *next_hungry(struct file_source *fs)
 
 static void pump(struct file_source *fs)
 {
-    if (fs->reading || fs->closing)
+    if (fs->reading || fs->pumping || fs->closing)
         return;
+    fs->pumping = true; /* opening a stream may lead back here */
     struct follower *f = next_hungry(fs);
+    fs->pumping = false;
     if (!f) { /* a quiet source holds no memory */
         mem_free(fs->buffer);
         fs->buffer = NULL;
@@ -204,7 +224,7 @@ static void pump(struct file_source *fs)
     if (!fs->buffer)
         return;
     uv_buf_t buf = uv_buf_init(fs->buffer, READ_BYTES);
-    if (uv_fs_read(&fs->source->daemon->loop, &fs->request, f->fd, &buf, 1, (int64_t)f->offset,
+    if (uv_fs_read(&fs->source->daemon->loop, &fs->request, f->files[0].fd, &buf, 1, (int64_t)f->offset,
                    on_read) == 0)
         fs->reading = fs->last = f;
 }
@@ -215,15 +235,7 @@ static bool is_held(const struct follower *f, const struct stat *st)
 {
     const struct file_source *fs = f->source->impl;
     for (const struct follower *g = fs->followers; g; g = g->next)
-        if (g != f && g->fd >= 0 && g->dev == st->st_dev && (ino_t)g->place.ino == st->st_ino)
-            return true;
-    return false;
-}
-
-static bool is_followed(const struct file_source *fs, const char *path)
-{
-    for (const struct follower *f = fs->followers; f; f = f->next)
-        if (strcmp(f->path, path) == 0)
+        if (g != f && follower_has(g, st))
             return true;
     return false;
 }
@@ -240,7 +252,7 @@ static bool is_compressed(const char *path)
 
 static void follow(struct file_source *fs, const char *path, bool globbed)
 {
-    if (is_followed(fs, path) || (globbed && is_compressed(path)))
+    if (find_follower(fs, path) || (globbed && is_compressed(path)))
         return;
     if (fs->count >= FOLLOWERS) {
         fs->too_many = true;
@@ -260,7 +272,7 @@ static void forget_gone(struct file_source *fs)
     for (struct follower **at = &fs->followers; *at;) {
         struct follower *f = *at;
         struct stat st;
-        if (!f->globbed || f->fd >= 0 || stat(f->path, &st) == 0) {
+        if (!f->globbed || f->file_count > 0 || stat(f->path, &st) == 0) {
             at = &f->next;
             continue;
         }
@@ -289,7 +301,7 @@ static void match_all(struct file_source *fs)
     }
     /* What was read before goes to whoever read it, before anybody takes it for a new file. */
     for (struct follower *f = fs->followers; f; f = f->next)
-        if (f->fd < 0)
+        if (f->file_count == 0)
             follower_take_up(f, is_held);
 }
 

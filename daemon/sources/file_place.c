@@ -24,16 +24,17 @@ static uint64_t hash_tail(int fd, uint64_t offset)
     return hash_range(fd, offset > MARK_BYTES ? offset - MARK_BYTES : 0, offset, &got);
 }
 
-void file_place_begin(struct file_place *p, const struct stat *st)
+void file_place_begin(struct file_place *p, int fd, const struct stat *st)
 {
     *p = (struct file_place){.ino = (uint64_t)st->st_ino};
-    p->head_hash = p->tail_hash = XXH3_64bits("", 0);
+    p->head_hash = hash_range(fd, 0, MARK_BYTES, &p->head_size);
+    p->tail_hash = hash_tail(fd, 0);
 }
 
 void file_place_move(struct file_place *p, int fd, uint64_t offset)
 {
     if (p->head_size < MARK_BYTES)
-        p->head_hash = hash_range(fd, 0, offset < MARK_BYTES ? offset : MARK_BYTES, &p->head_size);
+        p->head_hash = hash_range(fd, 0, MARK_BYTES, &p->head_size);
     p->tail_hash = hash_tail(fd, offset);
     p->offset = offset;
 }
@@ -47,22 +48,14 @@ bool file_place_matches(const struct file_place *p, int fd, const struct stat *s
            hash_tail(fd, p->offset) == p->tail_hash;
 }
 
-struct slice file_place_format(const struct file_place *p, char out[FILE_PLACE_TEXT])
+void file_place_format(const struct file_place *p, struct buf *out)
 {
-    int n = snprintf(out, FILE_PLACE_TEXT,
-                     "%" PRIu64 " %" PRIu64 " %" PRIu32 " %" PRIu64 " %" PRIu64, p->ino, p->offset,
-                     p->head_size, p->head_hash, p->tail_hash);
-    return (struct slice){out, (size_t)n};
+    buf_printf(out, "%" PRIu64 " %" PRIu64 " %" PRIu32 " %" PRIu64 " %" PRIu64 "\n", p->ino, p->offset,
+               p->head_size, p->head_hash, p->tail_hash);
 }
 
-bool file_place_parse(struct slice text, struct file_place *ret)
+bool file_place_parse(const char *line, struct file_place *ret)
 {
-    char copy[FILE_PLACE_TEXT];
-    if (text.size == 0 || text.size >= sizeof(copy))
-        return false;
-    memcpy(copy, text.data, text.size);
-    copy[text.size] = '\0';
-    return sscanf(copy,
-                  "%" SCNu64 " %" SCNu64 " %" SCNu32 " %" SCNu64 " %" SCNu64, &ret->ino, &ret->offset,
-                  &ret->head_size, &ret->head_hash, &ret->tail_hash) == 5;
+    return sscanf(line, "%" SCNu64 " %" SCNu64 " %" SCNu32 " %" SCNu64 " %" SCNu64, &ret->ino,
+                  &ret->offset, &ret->head_size, &ret->head_hash, &ret->tail_hash) == 5;
 }

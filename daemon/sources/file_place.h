@@ -13,21 +13,19 @@
 
 #include "base/buf.h"
 
-#define FILE_PLACE_TEXT 128
-
 struct file_place {
     uint64_t ino, offset, head_hash, tail_hash;
     uint32_t head_size;
 };
 
-/* The beginning of the file that `st` is of. */
-void file_place_begin(struct file_place *p, const struct stat *st);
+/* The beginning of the file that `st` is of; it is marked by what the file begins with by now. */
+void file_place_begin(struct file_place *p, int fd, const struct stat *st);
 /* Moves the place to `offset` and takes its marks. */
 void file_place_move(struct file_place *p, int fd, uint64_t offset);
 /* Is this the file, with all that lay before the place unchanged as far as the marks tell? */
 bool file_place_matches(const struct file_place *p, int fd, const struct stat *st);
-/* As text for the database, and back; false when it is none. */
-struct slice file_place_format(const struct file_place *p, char out[FILE_PLACE_TEXT]);
-bool file_place_parse(struct slice text, struct file_place *ret);
+/* A line of text for the database, and back; false when it is none. */
+void file_place_format(const struct file_place *p, struct buf *out);
+bool file_place_parse(const char *line, struct file_place *ret);
 
 #endif
