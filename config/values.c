@@ -358,10 +358,10 @@ static int set_string(const struct option *o, const char *text, size_t size, boo
 {
     struct buf out = {0};
     int rc = 0;
-    if (plain)
-        buf_append(&out, text, size);
-    else
+    if (!plain)
         rc = read_text(text, size, &out, ret_at, err);
+    else if (buf_append(&out, text, size), buf_failed(&out))
+        rc = err_set(err, ERR_NOMEM, "out of memory");
     if (rc == 0) {
         *ret_at = 0;
         rc = check_text(o, out.data ? out.data : "", err);

@@ -92,6 +92,8 @@ class Crash(varvetest.Case):
             client.call("stream.flush", stream=name)
         self.assertEqual(d.stop(), 0)
         self.check(d, feeders)
+        verified = d.dump("--verify")
+        self.assertEqual(verified.status, 0, verified.out + verified.err)
 
     def test_a_resend_changes_nothing_and_a_conflict_is_refused(self):
         d = self.daemon()
