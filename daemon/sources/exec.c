@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The exec source: a child's standard output, line by line; its standard error goes to the log. When
- * the child ends it is started again after a wait that doubles up to a minute and falls back once the
- * child has lived for a minute. The child runs in a process group of its own, which gets SIGTERM when
- * the child ends or the source stops, and SIGKILL half a second later; what the child still writes
- * is taken.
+ * The exec source: a child's standard output, line by line; its standard error goes to the log.
+ * When the child ends it is started again after a wait that doubles up to a minute and falls back
+ * once the child has lived for a minute. The child runs in a process group of its own, which gets
+ * SIGTERM when the child ends or the source stops, and SIGKILL half a second later; what the child
+ * still writes is taken.
  *
  * Durable: while the stream's queue is full the pipe is not read, and the child waits in its write.
  */
@@ -167,8 +167,8 @@ static void on_exit_status(uv_process_t *process, int64_t status, int signal)
             source_set_trouble(e->source, "the command ended with status %lld", (long long)status);
     }
     /*
-     * A grandchild may hold the pipes open for ever: what the child wrote is taken, then they close.
-     * It would only be one more after each restart, so it is told to end as well.
+     * A grandchild may hold the pipes open for ever: what the child wrote is taken, then they
+     * close. It would only be one more after each restart, so it is told to end as well.
      */
     kill(-process->pid, SIGTERM);
     take_rest(e);

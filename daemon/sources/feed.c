@@ -53,8 +53,8 @@ static int on_channel(void *arg, uint16_t index, const char *name)
     if (rc != 0) {
         f->map[index] = UINT16_MAX;
         f->stream->source->errors++;
-        log_warn("source %s: %s: channel %s is left out: %s", f->stream->source->name, f->label, name,
-                 err_text(rc));
+        log_warn("source %s: %s: channel %s is left out: %s", f->stream->source->name, f->label,
+                 name, err_text(rc));
     }
     return 0;
 }
@@ -63,7 +63,8 @@ static int on_error(void *arg, uint64_t line, const char *text)
 {
     struct feed *f = arg;
     f->stream->source->errors++;
-    log_warn("source %s: %s:%llu: %s", f->stream->source->name, f->label, (unsigned long long)line, text);
+    log_warn("source %s: %s:%llu: %s", f->stream->source->name, f->label, (unsigned long long)line,
+             text);
     return 0;
 }
 

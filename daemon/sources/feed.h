@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * From a source's bytes to batches: a record reader whose records are collected and submitted with the
- * place in the source that lies behind them. One for each input; the loop's.
+ * From a source's bytes to batches: a record reader whose records are collected and submitted with
+ * the place in the source that lies behind them. One for each input; the loop's.
  */
 #ifndef VARVE_DAEMON_FEED_H
 #define VARVE_DAEMON_FEED_H

@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The file source: follows files by path or pattern. Here is what is followed, into which stream, and
- * what is read when; follower.c is about the single file.
+ * The file source: follows files by path or pattern. Here is what is followed, into which stream,
+ * and what is read when; follower.c is about the single file.
  *
- * Twice a second every follower looks at its file; those with something to read take turns, one read
- * at a time, so that a source holds one buffer however many files it has, and a large one does not
- * keep the others waiting. Every five seconds the patterns are matched anew: files may come late.
+ * Twice a second every follower looks at its file; those with something to read take turns, one
+ * read at a time, so that a source holds one buffer however many files it has, and a large one does
+ * not keep the others waiting. Every five seconds the patterns are matched anew: files may come
+ * late.
  *
- * One plain path feeds the source's one stream. Where there are several, or a pattern, each file has a
- * stream of its own, because lines of different files are no order of events: STREAM/NAME, NAME being
- * the path below the folder that all patterns have in common. Compressed files are passed over, and a
- * file that two names lead to is read once: also where a pattern matches what a rotation renames.
+ * One plain path feeds the source's one stream. Where there are several, or a pattern, each file
+ * has a stream of its own, because lines of different files are no order of events: STREAM/NAME,
+ * NAME being the path below the folder that all patterns have in common. Compressed files are
+ * passed over, and a file that two names lead to is read once: also where a pattern matches what a
+ * rotation renames.
  *
  * Durable: while a stream's queue is full its files are not read. Sizes: at most FOLLOWERS files.
  */
@@ -35,7 +37,7 @@ struct file_source {
     struct follower *followers;
     unsigned count, looks;
     bool too_many, pumping, closing;
-    size_t common; /* bytes of the folder that all patterns have in common */
+    size_t common;            /* bytes of the folder that all patterns have in common */
     struct follower *reading; /* whose read is under way */
     struct follower *last;    /* whose turn it was */
     uv_fs_t request;
@@ -47,7 +49,8 @@ static bool is_pattern(const char *path)
     return strpbrk(path, "*?[") != NULL;
 }
 
-/* ---- streams --------------------------------------------------------------------------------------- */
+/* ---- streams
+ * --------------------------------------------------------------------------------------- */
 
 /* Up to the last slash before what varies, without it. */
 static size_t folder_size(const char *path)
@@ -74,7 +77,8 @@ static size_t common_folder(const struct config_list *paths)
     return n;
 }
 
-static void name_stream(const struct file_source *fs, const char *path, char out[STREAM_NAME_MAX + 1])
+static void name_stream(const struct file_source *fs, const char *path,
+                        char out[STREAM_NAME_MAX + 1])
 {
     char clean[3 * CONFIG_PATH_SIZE];
     path += fs->common;
@@ -126,7 +130,8 @@ static bool has_stream(struct file_source *fs, struct follower *f)
     return f->stream && f->stream->stream;
 }
 
-/* ---- reading --------------------------------------------------------------------------------------- */
+/* ---- reading
+ * --------------------------------------------------------------------------------------- */
 
 static void end_when_idle(struct file_source *fs);
 
@@ -224,12 +229,13 @@ static void pump(struct file_source *fs)
     if (!fs->buffer)
         return;
     uv_buf_t buf = uv_buf_init(fs->buffer, READ_BYTES);
-    if (uv_fs_read(&fs->source->daemon->loop, &fs->request, f->files[0].fd, &buf, 1, (int64_t)f->offset,
-                   on_read) == 0)
+    if (uv_fs_read(&fs->source->daemon->loop, &fs->request, f->files[0].fd, &buf, 1,
+                   (int64_t)f->offset, on_read) == 0)
         fs->reading = fs->last = f;
 }
 
-/* ---- matching -------------------------------------------------------------------------------------- */
+/* ---- matching
+ * -------------------------------------------------------------------------------------- */
 
 static bool is_held(const struct follower *f, const struct stat *st)
 {
@@ -319,7 +325,8 @@ static void tell_trouble(struct file_source *fs)
         first = text[0] && !first ? text : first;
     }
     if (!first && fs->too_many)
-        source_set_trouble(fs->source, "more than %d files match; the others are not read", FOLLOWERS);
+        source_set_trouble(fs->source, "more than %d files match; the others are not read",
+                           FOLLOWERS);
     else if (others > 0)
         source_set_trouble(fs->source, "%s (and %u more)", first, others);
     else
@@ -341,7 +348,8 @@ static void on_look(uv_timer_t *timer)
     pump(fs);
 }
 
-/* ---- life ------------------------------------------------------------------------------------------ */
+/* ---- life
+ * ------------------------------------------------------------------------------------------ */
 
 static bool follows_many(const struct config_source *config)
 {

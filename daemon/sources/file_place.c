@@ -43,15 +43,14 @@ bool file_place_matches(const struct file_place *p, int fd, const struct stat *s
 {
     uint32_t got;
     return (uint64_t)st->st_ino == p->ino && (uint64_t)st->st_size >= p->offset &&
-           p->head_size <= MARK_BYTES &&
-           hash_range(fd, 0, p->head_size, &got) == p->head_hash && got == p->head_size &&
-           hash_tail(fd, p->offset) == p->tail_hash;
+           p->head_size <= MARK_BYTES && hash_range(fd, 0, p->head_size, &got) == p->head_hash &&
+           got == p->head_size && hash_tail(fd, p->offset) == p->tail_hash;
 }
 
 void file_place_format(const struct file_place *p, struct buf *out)
 {
-    buf_printf(out, "%" PRIu64 " %" PRIu64 " %" PRIu32 " %" PRIu64 " %" PRIu64 "\n", p->ino, p->offset,
-               p->head_size, p->head_hash, p->tail_hash);
+    buf_printf(out, "%" PRIu64 " %" PRIu64 " %" PRIu32 " %" PRIu64 " %" PRIu64 "\n", p->ino,
+               p->offset, p->head_size, p->head_hash, p->tail_hash);
 }
 
 bool file_place_parse(const char *line, struct file_place *ret)

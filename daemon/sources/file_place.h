@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Where a follower stands in a file, with marks that tell the file from another under the same name,
- * and from itself after it was written anew: the inode, and hashes of its first bytes and of those
- * before the place. The device is none of them: its number may be another one after a reboot.
+ * Where a follower stands in a file, with marks that tell the file from another under the same
+ * name, and from itself after it was written anew: the inode, and hashes of its first bytes and of
+ * those before the place. The device is none of them: its number may be another one after a reboot.
  */
 #ifndef VARVE_DAEMON_FILE_PLACE_H
 #define VARVE_DAEMON_FILE_PLACE_H

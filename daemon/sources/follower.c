@@ -3,9 +3,9 @@
  * Happy path: look, see that the file has grown, hand what was read to the feed, commit the place
  * behind the last complete line together with its records. So nothing is read twice or lost over a
  * restart. What can happen to the file meanwhile:
- * - renamed, and another one has its name (rotation): the new one waits behind the old one, which is
- *   read on until it has been quiet for a while, because its writer may not have noticed; while the
- *   new one is empty it surely has not;
+ * - renamed, and another one has its name (rotation): the new one waits behind the old one, which
+ * is read on until it has been quiet for a while, because its writer may not have noticed; while
+ * the new one is empty it surely has not;
  * - renamed while the daemon was down: the folder is searched for the inode. Of several rotations
  *   meanwhile, files that the follower never saw under its name are not found;
  * - deleted: read to its end, then let go of, so that its room is given back;
@@ -28,8 +28,8 @@
 
 #include "base/mem.h"
 
-#define LEAVE_AFTER 4       /* quiet looks */
-#define LEAVE_ANYHOW 120    /* looks: somebody else writes to the old file for good */
+#define LEAVE_AFTER 4    /* quiet looks */
+#define LEAVE_ANYHOW 120 /* looks: somebody else writes to the old file for good */
 
 static void set_trouble(struct follower *f, const char *what)
 {
@@ -93,9 +93,11 @@ void follower_free(struct follower *f)
     mem_free(f);
 }
 
-/* ---- opening -------------------------------------------------------------------------------------- */
+/* ---- opening
+ * -------------------------------------------------------------------------------------- */
 
-static bool open_path(struct follower *f, const char *path, struct followed_file *ret, struct stat *st)
+static bool open_path(struct follower *f, const char *path, struct followed_file *ret,
+                      struct stat *st)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     f->trouble[0] = '\0';
@@ -162,7 +164,8 @@ static void open_renamed(struct follower *f, const struct file_place *p,
     closedir(dir);
 }
 
-/* What the database has of this name: a line for each file, NUL-terminated. "" when there is nothing. */
+/* What the database has of this name: a line for each file, NUL-terminated. "" when there is
+ * nothing. */
 static int stored_places(const struct follower *f, struct buf *out)
 {
     int rc = source_place_get(f->source, f->key, out);
@@ -170,7 +173,8 @@ static int stored_places(const struct follower *f, struct buf *out)
     return buf_failed(out) ? ERR_NOMEM : rc;
 }
 
-void follower_take_up(struct follower *f, bool (*held)(const struct follower *f, const struct stat *st))
+void follower_take_up(struct follower *f,
+                      bool (*held)(const struct follower *f, const struct stat *st))
 {
     struct buf text = {0};
     struct file_place p;
@@ -178,14 +182,16 @@ void follower_take_up(struct follower *f, bool (*held)(const struct follower *f,
         return;
     f->taken_up = true;
     const char *line = stored_places(f, &text) == 0 ? text.data : "";
-    for (; *line && f->file_count < FOLLOWER_FILES; line += strcspn(line, "\n"), line += *line == '\n')
+    for (; *line && f->file_count < FOLLOWER_FILES;
+         line += strcspn(line, "\n"), line += *line == '\n')
         if (file_place_parse(line, &p) && !open_at(f, f->path, &p, held))
             open_renamed(f, &p, held);
     f->trouble[0] = '\0';
     buf_deinit(&text);
 }
 
-static bool open_anew(struct follower *f, bool (*held)(const struct follower *f, const struct stat *st))
+static bool open_anew(struct follower *f,
+                      bool (*held)(const struct follower *f, const struct stat *st))
 {
     struct followed_file file;
     struct stat st;
@@ -204,7 +210,8 @@ static bool open_anew(struct follower *f, bool (*held)(const struct follower *f,
     return true;
 }
 
-/* ---- reading -------------------------------------------------------------------------------------- */
+/* ---- reading
+ * -------------------------------------------------------------------------------------- */
 
 int follower_begin(struct follower *f)
 {
@@ -285,7 +292,8 @@ int follower_take(struct follower *f, const void *data, size_t size)
     struct stat st;
     if (fstat(file->fd, &st) == 0 && (uint64_t)st.st_size >= f->offset + size &&
         !file_place_matches(&file->place, file->fd, &st)) {
-        /* Truncated and grown past the offset since the last look: these bytes have lost their place. */
+        /* Truncated and grown past the offset since the last look: these bytes have lost their
+         * place. */
         begin_again(f, &st);
         return 0;
     }
@@ -308,21 +316,22 @@ int follower_take(struct follower *f, const void *data, size_t size)
     return 0;
 }
 
-/* ---- looking -------------------------------------------------------------------------------------- */
+/* ---- looking
+ * -------------------------------------------------------------------------------------- */
 
 /* By way of any stream of the source: what was submitted to it before is durable before this. */
 static void keep_places(struct follower *f, struct source_stream *ss)
 {
     struct buf text = {0};
     format_places(f, &f->files[0].place, &text);
-    if (buf_failed(&text) ||
-        source_note(ss, f->key, (struct slice){text.data, text.size}) != 0)
+    if (buf_failed(&text) || source_note(ss, f->key, (struct slice){text.data, text.size}) != 0)
         set_trouble(f, err_text(ERR_NOMEM));
     buf_deinit(&text);
 }
 
 /* The file that has the name now waits behind the others, from when it is first seen there. */
-static void see_next(struct follower *f, bool (*held)(const struct follower *f, const struct stat *st))
+static void see_next(struct follower *f,
+                     bool (*held)(const struct follower *f, const struct stat *st))
 {
     struct stat now;
     struct followed_file file;
@@ -354,7 +363,8 @@ static bool is_over(const struct follower *f, const struct stat *st)
            (f->file_count == 2 && fstat(f->files[1].fd, &next) == 0 && next.st_size > 0);
 }
 
-void follower_look(struct follower *f, bool (*held)(const struct follower *f, const struct stat *st))
+void follower_look(struct follower *f,
+                   bool (*held)(const struct follower *f, const struct stat *st))
 {
     struct stat st;
     if ((f->file_count == 0 && !open_anew(f, held)) || fstat(f->files[0].fd, &st) != 0)

@@ -26,12 +26,22 @@
 #define FILE_MAX (64u << 10)
 #define RESCAN_US (60 * US_PER_SECOND)
 
-enum { FILE_STAT, FILE_MEMINFO, FILE_LOADAVG, FILE_PRESSURE_CPU, FILE_PRESSURE_MEMORY,
-       FILE_PRESSURE_IO, FILE_DISKSTATS, FILE_NETDEV, FILES };
+enum {
+    FILE_STAT,
+    FILE_MEMINFO,
+    FILE_LOADAVG,
+    FILE_PRESSURE_CPU,
+    FILE_PRESSURE_MEMORY,
+    FILE_PRESSURE_IO,
+    FILE_DISKSTATS,
+    FILE_NETDEV,
+    FILES
+};
 
 static const char *const file_paths[FILES] = {
-    "/proc/stat", "/proc/meminfo", "/proc/loadavg", "/proc/pressure/cpu", "/proc/pressure/memory",
-    "/proc/pressure/io", "/proc/diskstats", "/proc/net/dev"};
+    "/proc/stat",         "/proc/meminfo",         "/proc/loadavg",
+    "/proc/pressure/cpu", "/proc/pressure/memory", "/proc/pressure/io",
+    "/proc/diskstats",    "/proc/net/dev"};
 
 #define DEVICE_VALUES 3
 
@@ -282,12 +292,13 @@ static struct device *find_device(struct device *table, unsigned *count, const c
 /* Whole disks only: partitions and loop or RAM devices repeat or mean nothing. */
 static bool is_disk(const char *name, size_t n)
 {
-    if (strncmp(name, "loop", 4) == 0 || strncmp(name, "ram", 3) == 0 || strncmp(name, "zram", 4) == 0)
+    if (strncmp(name, "loop", 4) == 0 || strncmp(name, "ram", 3) == 0 ||
+        strncmp(name, "zram", 4) == 0)
         return false;
     if (strncmp(name, "nvme", 4) == 0 || strncmp(name, "mmcblk", 6) == 0)
         return memchr(name + 4, 'p', n - 4) == NULL;
-    if (strncmp(name, "sd", 2) == 0 || strncmp(name, "vd", 2) == 0 || strncmp(name, "xvd", 3) == 0 ||
-        strncmp(name, "hd", 2) == 0)
+    if (strncmp(name, "sd", 2) == 0 || strncmp(name, "vd", 2) == 0 ||
+        strncmp(name, "xvd", 3) == 0 || strncmp(name, "hd", 2) == 0)
         return !isdigit((unsigned char)name[n - 1]);
     return strncmp(name, "md", 2) == 0;
 }
@@ -321,7 +332,8 @@ static void sample_disks(struct host_metrics *h, double seconds)
         if (d->seen) {
             emit_device(h, "disk", d->name, "read_kib", (now[0] - d->last[0]) / 2 / seconds);
             emit_device(h, "disk", d->name, "write_kib", (now[1] - d->last[1]) / 2 / seconds);
-            emit_device(h, "disk", d->name, "busy", fmin(100, (now[2] - d->last[2]) / 10 / seconds));
+            emit_device(h, "disk", d->name, "busy",
+                        fmin(100, (now[2] - d->last[2]) / 10 / seconds));
         }
         memcpy(d->last, now, sizeof(now));
         d->seen = true;
@@ -348,7 +360,8 @@ static void sample_network(struct host_metrics *h, double seconds)
             v[i] = strtod(p, &p);
         double now[DEVICE_VALUES] = {v[0], v[8], v[2] + v[3] + v[10]}; /* received, sent, faults */
         if (d->seen) {
-            emit_device(h, "network", d->name, "received_kib", (now[0] - d->last[0]) / 1024 / seconds);
+            emit_device(h, "network", d->name, "received_kib",
+                        (now[0] - d->last[0]) / 1024 / seconds);
             emit_device(h, "network", d->name, "sent_kib", (now[1] - d->last[1]) / 1024 / seconds);
             emit_device(h, "network", d->name, "errors", (now[2] - d->last[2]) / seconds);
         }

@@ -11,7 +11,8 @@
 
 struct host_metrics;
 
-/* `root` is "" for the real machine; tests give a folder that holds proc/ and sys/. 0 or ERR_NOMEM. */
+/* `root` is "" for the real machine; tests give a folder that holds proc/ and sys/. 0 or ERR_NOMEM.
+ */
 int host_metrics_new(const char *root, struct host_metrics **ret);
 /* NULL is allowed. */
 void host_metrics_free(struct host_metrics *h);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The journal source: reads systemd's journal through sd-journal, from the stored cursor on; the first
- * time from an hour ago, so that a fresh memory is not empty. A record reads "unit: message" with the
- * entry's own time; the cursor is committed together with the records.
+ * The journal source: reads systemd's journal through sd-journal, from the stored cursor on; the
+ * first time from an hour ago, so that a fresh memory is not empty. A record reads "unit: message"
+ * with the entry's own time; the cursor is committed together with the records.
  *
- * Durable: while the stream's queue is full nothing is read; the journal keeps what comes. Sizes: at
- * most ENTRIES entries a turn of the loop, so that a large backlog does not hold it up.
+ * Durable: while the stream's queue is full nothing is read; the journal keeps what comes. Sizes:
+ * at most ENTRIES entries a turn of the loop, so that a large backlog does not hold it up.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -155,7 +155,8 @@ static int seek(struct journal *j)
     if (source_place_get(j->source, j->key, &cursor) == 0) {
         buf_putc(&cursor, '\0');
         rc = buf_failed(&cursor) ? -ENOMEM : sd_journal_seek_cursor(j->journal, cursor.data);
-        /* On the entry itself; or, when that was rotated away, on the first behind it, which is new. */
+        /* On the entry itself; or, when that was rotated away, on the first behind it, which is
+         * new. */
         if (rc >= 0)
             rc = sd_journal_next(j->journal);
         if (rc > 0 && sd_journal_test_cursor(j->journal, cursor.data) <= 0)
@@ -173,7 +174,8 @@ static int start(struct source *s)
     if (!source_journal_readable()) {
         source_set_trouble(s, "there is no journal that this process may read%s",
                            s->config->why && strcmp(s->config->why, "on by default") == 0
-                               ? "; the log files are followed instead" : "");
+                               ? "; the log files are followed instead"
+                               : "");
         return ERR_NOTFOUND;
     }
     struct journal *j = mem_calloc(1, sizeof(*j));
@@ -237,7 +239,5 @@ static void resume_reading(struct source_stream *ss)
     uv_idle_start(&j->more, on_more);
 }
 
-const struct source_ops source_journal = {.policy = STREAM_DURABLE,
-                                          .start = start,
-                                          .stop = stop,
-                                          .resume = resume_reading};
+const struct source_ops source_journal = {
+    .policy = STREAM_DURABLE, .start = start, .stop = stop, .resume = resume_reading};

@@ -38,9 +38,11 @@ void source_set_trouble(struct source *s, const char *format, ...)
     }
 }
 
-/* ---- streams ------------------------------------------------------------------------------------- */
+/* ---- streams
+ * ------------------------------------------------------------------------------------- */
 
-const struct source_stream *source_of_stream(const struct daemon *d, const struct live_stream *stream)
+const struct source_stream *source_of_stream(const struct daemon *d,
+                                             const struct live_stream *stream)
 {
     for (const struct source *s = d->sources; s; s = s->next)
         for (const struct source_stream *ss = s->streams; ss; ss = ss->next)
@@ -122,7 +124,8 @@ int source_note(struct source_stream *ss, const char *key, struct slice value)
     return 0;
 }
 
-static void stream_opened(void *arg, struct live_stream *stream, int status, const struct errmsg *err)
+static void stream_opened(void *arg, struct live_stream *stream, int status,
+                          const struct errmsg *err)
 {
     struct source_stream *ss = arg;
     ss->opening = false;
@@ -146,7 +149,8 @@ static void open_stream(struct source_stream *ss)
 {
     const struct source *s = ss->source;
     ss->opening = true;
-    stream_open(s->daemon, ss->name, (enum stream_kind)s->config->kind, ss->about, stream_opened, ss);
+    stream_open(s->daemon, ss->name, (enum stream_kind)s->config->kind, ss->about, stream_opened,
+                ss);
 }
 
 struct source_stream *source_stream_add(struct source *s, const char *name, const char *about,
@@ -182,7 +186,8 @@ static void leave_streams(struct source *s)
     }
 }
 
-/* ---- life ---------------------------------------------------------------------------------------- */
+/* ---- life
+ * ---------------------------------------------------------------------------------------- */
 
 #define RETRY_MAX 60 /* seconds */
 

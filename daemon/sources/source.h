@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Where records come from without a client: one small module a type behind one function table. Most
- * sources feed one stream; a file source that follows several files feeds one a file. Everything here
- * is the loop's.
+ * sources feed one stream; a file source that follows several files feeds one a file. Everything
+ * here is the loop's.
  *
- * Life: configured -> stream opened -> started -> (paused <-> running) -> stopping -> closed. A source
- * that cannot start or fails says why in `trouble` and tries again by itself; it never ends the daemon.
+ * Life: configured -> stream opened -> started -> (paused <-> running) -> stopping -> closed. A
+ * source that cannot start or fails says why in `trouble` and tries again by itself; it never ends
+ * the daemon.
  */
 #ifndef VARVE_DAEMON_SOURCE_H
 #define VARVE_DAEMON_SOURCE_H
@@ -23,8 +24,8 @@ struct source_ops {
     /* Ends reading; calls source_closed when every handle is closed, possibly at once. */
     void (*stop)(struct source *s);
     /*
-     * The stream's queue is full (`ss->paused` is set), or has room again. NULL: nothing to do then,
-     * `ss->paused` is looked at before each read.
+     * The stream's queue is full (`ss->paused` is set), or has room again. NULL: nothing to do
+     * then, `ss->paused` is looked at before each read.
      */
     void (*pause)(struct source_stream *ss);
     void (*resume)(struct source_stream *ss);
@@ -50,15 +51,15 @@ struct source {
     const struct source_ops *ops;
     const struct config_source *config; /* of the running configuration; not while stopping */
     char name[STREAM_NAME_MAX + 1];
-    struct source_stream *streams;      /* the first is the only one, unless ops->many */
-    void *impl;                         /* the module's */
+    struct source_stream *streams; /* the first is the only one, unless ops->many */
+    void *impl;                    /* the module's */
     bool many, started, stopping;
-    unsigned retry_after, waited;       /* seconds, while it cannot start */
+    unsigned retry_after, waited; /* seconds, while it cannot start */
     void (*closed_cb)(struct source *);
     uint64_t errors, restarts;
-    char trouble[200];     /* "" when all is well */
-    char switch_off[160];  /* what to write to switch it off */
-    char about[160];       /* what it reads, for `varve streams` */
+    char trouble[200];    /* "" when all is well */
+    char switch_off[160]; /* what to write to switch it off */
+    char about[160];      /* what it reads, for `varve streams` */
 };
 
 /* One of each type; journal_none.c stands in where libsystemd is not. */
@@ -83,8 +84,8 @@ void source_closed(struct source *s);
 void source_set_trouble(struct source *s, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 /*
- * For the modules: one more stream. `opened` may be called before this returns. `about` is kept with
- * the stream as what it was read from. NULL when memory is out.
+ * For the modules: one more stream. `opened` may be called before this returns. `about` is kept
+ * with the stream as what it was read from. NULL when memory is out.
  */
 struct source_stream *source_stream_add(struct source *s, const char *name, const char *about,
                                         void (*opened)(struct source_stream *ss));
@@ -96,8 +97,8 @@ int source_batch_place(struct batch *b, const char *key, struct slice place);
 int source_note(struct source_stream *ss, const char *key, struct slice value);
 
 /*
- * For the modules: where the source stands under this key: what it submitted last in this run, or else
- * what the file holds. Appended to `out`; ERR_NOTFOUND when it is new.
+ * For the modules: where the source stands under this key: what it submitted last in this run, or
+ * else what the file holds. Appended to `out`; ERR_NOTFOUND when it is new.
  */
 int source_place_get(struct source *s, const char *key, struct buf *out);
 /* For source_submit: remembers what a batch says. */
@@ -106,7 +107,8 @@ void source_place_note(struct daemon *d, const struct batch *b);
 void source_places_free(struct daemon *d);
 
 /* NULL: no source feeds this stream. */
-const struct source_stream *source_of_stream(const struct daemon *d, const struct live_stream *stream);
+const struct source_stream *source_of_stream(const struct daemon *d,
+                                             const struct live_stream *stream);
 /* "running", "slowed down", "starting" or what is wrong. */
 const char *source_state(const struct source *s);
 const char *source_stream_state(const struct source_stream *ss);
