@@ -149,6 +149,23 @@ static int number_batch(struct live_stream *s, struct batch *b, unsigned thread)
     return 0;
 }
 
+/* The stream's row with its counters as they are by now. */
+static struct store_stream current_row(const struct live_stream *s)
+{
+    const struct stream_counters *c = &s->counters;
+    struct store_stream row = s->row;
+    row.next_seq = atomic_load(&c->next_seq);
+    row.records = atomic_load(&c->records);
+    row.bytes = atomic_load(&c->bytes);
+    row.late = atomic_load(&c->late);
+    row.gaps = atomic_load(&c->gaps);
+    row.dropped = atomic_load(&c->dropped);
+    row.redacted = atomic_load(&c->redacted);
+    row.first_time = atomic_load(&c->first_time);
+    row.last_time = atomic_load(&c->last_time);
+    return row;
+}
+
 static void take_batch(struct live_stream *s, struct batch *b)
 {
     struct stream_counters *c = &s->counters;
@@ -180,16 +197,7 @@ static void take_batch(struct live_stream *s, struct batch *b)
     b->channels_from = s->channels_stored;
     if (b->channels > s->channels_stored)
         s->channels_stored = b->channels;
-    b->snapshot = s->row;
-    b->snapshot.next_seq = b->high + 1;
-    b->snapshot.records = atomic_load(&c->records);
-    b->snapshot.bytes = atomic_load(&c->bytes);
-    b->snapshot.late = atomic_load(&c->late);
-    b->snapshot.gaps = atomic_load(&c->gaps);
-    b->snapshot.dropped = atomic_load(&c->dropped);
-    b->snapshot.redacted = atomic_load(&c->redacted);
-    b->snapshot.first_time = first;
-    b->snapshot.last_time = last;
+    b->snapshot = current_row(s);
 }
 
 static int journal_apply(struct write_job *job, struct store *store, struct errmsg *err)
@@ -426,12 +434,14 @@ struct snapshot_job {
     struct write_job job;
     char key[64];
     struct buf state;
+    struct store_stream row; /* what was late is known only after its batch was stored */
 };
 
 static int snapshot_apply(struct write_job *job, struct store *store, struct errmsg *err)
 {
     struct snapshot_job *j = container_of(job, struct snapshot_job, job);
-    return store_state_put(store, j->key, (struct slice){j->state.data, j->state.size}, err);
+    int rc = store_state_put(store, j->key, (struct slice){j->state.data, j->state.size}, err);
+    return rc == 0 ? store_stream_update(store, &j->row, err) : rc;
 }
 
 static void snapshot_done(struct write_job *job)
@@ -456,6 +466,7 @@ static void take_snapshot(struct live_stream *s)
         return;
     }
     stream_state_key(s, j->key, sizeof(j->key));
+    j->row = current_row(s);
     j->job.apply = snapshot_apply;
     j->job.done = snapshot_done;
     j->job.size = j->state.size;
