@@ -36,6 +36,7 @@
 #define GAP_FIRST US_PER_HOUR /* until enough gaps are known */
 #define GAP_KNOWN 8
 #define GAP_FACTOR 10
+#define GAP_FEW (30 * US_PER_MINUTE) /* what parts fewer records than the least of a moment */
 #define SEGMENT_MAGIC 0x31474553u
 
 /* The last values of a series with their median and MAD. */
@@ -260,13 +261,15 @@ static void learn_gap(struct segmenter *s, int64_t gap)
         s->gap_count += s->gaps[i] /= 2;
 }
 
-static bool is_gap(struct segmenter *s, int64_t before, int64_t now)
+/* Between the last of `count` records and the one at `now`? */
+static bool is_gap(struct segmenter *s, uint32_t count, int64_t before, int64_t now)
 {
     int64_t gap = now - before;
     int64_t usual = segmenter_usual_gap(s);
     int64_t bound = s->gap_count < GAP_KNOWN ? GAP_FIRST : GAP_FACTOR * usual;
+    int64_t least = count < s->options.min_records ? GAP_FEW : GAP_LEAST;
     learn_gap(s, gap < 0 ? 0 : gap);
-    return !s->options.no_gap && gap > (bound > GAP_LEAST ? bound : GAP_LEAST);
+    return !s->options.no_gap && gap > (bound > least ? bound : least);
 }
 
 float segmenter_z(const struct segmenter *s, double bits)
@@ -384,7 +387,7 @@ void segmenter_push(struct segmenter *s, int64_t time, const struct observation 
     s->bits[i] = b;
     store_latent(s, i, o->latent);
     slide(s);
-    bool gap = backward || (i > 0 && is_gap(s, s->times[i - 1], time));
+    bool gap = backward || (i > 0 && is_gap(s, i, s->times[i - 1], time));
     if (!s->pending && is_surprise(s, i, o->score))
         s->pending = i;
     if (gap && i > 0)

@@ -147,6 +147,34 @@ START_TEST(test_usual_gap)
 }
 END_TEST
 
+/* Ten minutes part a burst of lines from the next, but do not make moments of single lines. */
+START_TEST(test_few_records_need_a_long_gap)
+{
+    static const struct {
+        int records;
+        int64_t gap;
+        int cut;
+    } cases[] = {{40, 10 * US_PER_MINUTE, SEGMENT_CUT},
+                 {3, 10 * US_PER_MINUTE, 0},
+                 {3, 40 * US_PER_MINUTE, SEGMENT_CUT}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        struct segmenter *s = open_segmenter(KIND_TEXT);
+        struct segment_cut cut;
+        struct observation o = saw(0, 1, 0, 0);
+        int64_t time = 0;
+        quiet(s, &time, 40); /* the usual gap is known */
+        segmenter_push(s, time += US_PER_DAY, &o, false);
+        ck_assert_int_eq(segmenter_cut(s, &cut), SEGMENT_CUT);
+        quiet(s, &time, cases[i].records - 1);
+        segmenter_push(s, time + cases[i].gap, &o, false);
+        ck_assert_int_eq(segmenter_cut(s, &cut), cases[i].cut);
+        if (cases[i].cut)
+            ck_assert_uint_eq(cut.count, (uint32_t)cases[i].records);
+        segmenter_free(s);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("segment");
@@ -157,6 +185,7 @@ int main(void)
     tcase_add_test(t, test_an_odd_record_is_no_boundary);
     tcase_add_test(t, test_settled_is_kept);
     tcase_add_test(t, test_usual_gap);
+    tcase_add_test(t, test_few_records_need_a_long_gap);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);
