@@ -23,6 +23,7 @@ $(BUILD)/build.ninja:
 		>/dev/null || { cat $(BUILD)/meson-logs/meson-log.txt; exit 1; }
 
 build: $(BUILD)/build.ninja
+	@echo 'building in $(BUILD)/ (about a minute the first time)'
 	@ninja -C $(BUILD) --quiet | { grep -v 'no work to do' || true; }
 
 demo: build

@@ -215,8 +215,8 @@ def main():
         print(f"{a.lines:,} lines: {source}\n\n| what | measured | wanted |\n|---|---|---|", flush=True)
         if "ingest" not in a.skip:
             ingest(a.build, folder, lines, a.lines)
-        if "rpc" not in a.skip and (a.build / "bench/rpc").exists():
-            out = subprocess.run([a.build / "bench/rpc"], capture_output=True, text=True).stdout
+        if "rpc" not in a.skip and (a.build / "bench/bench_rpc").exists():
+            out = subprocess.run([a.build / "bench/bench_rpc"], capture_output=True, text=True).stdout
             row("trivial RPC at 16 clients beside a bare echo server", out.strip().splitlines()[-1], "0.8")
         if "search" not in a.skip:
             search(a.build, folder, lines, a.moments)

@@ -1,0 +1,43 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Measures what the README states: usage: bench/run.py BUILD [--quick]
+
+Speed on any machine; quality where the development data lies beside the checkout (../shared/data or
+VARVE_SHARED_DATA), else that part says that it is left out. About ten minutes, --quick about three.
+Run it on a machine that has nothing else to do.
+"""
+import argparse
+import os
+import pathlib
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+
+def run(*command):
+    print(f"\n$ {' '.join(str(c) for c in command)}", flush=True)
+    return subprocess.run([str(c) for c in command], cwd=ROOT).returncode
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__,
+                                formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("build", type=pathlib.Path)
+    p.add_argument("--quick", action="store_true")
+    a = p.parse_args()
+    build = a.build.resolve()
+    data = pathlib.Path(os.environ.get("VARVE_SHARED_DATA", ROOT.parent / "shared/data"))
+    status = run("ninja", "-C", build, "--quiet", "bench/bench_rpc")
+    smaller = ["--lines", "100000", "--moments", "20000", "--idle-seconds", "20"] if a.quick else []
+    status |= run(sys.executable, "bench/figures.py", "--build", build, *smaller)
+    if data.is_dir():
+        status |= run(sys.executable, "bench/quality.py", "--varve", build / "cli/varve", "--data", data)
+        status |= run(sys.executable, "bench/locomo.py", "--build", build, "--data", data)
+    else:
+        print(f"\nquality left out: there is no development data in {data}")
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())
