@@ -157,8 +157,9 @@ static const struct option options[] = {
      .initial = "on", .live = true, .doc = "Off: the source is not started."},
     {.section = "source", .key = "stream", .type = OPTION_NAME, .offset = IN_SOURCE(stream),
      .initial = "", .live = true,
-     .doc = "The stream that the records go to, those of all files that a source follows. Without "
-            "it: the source's name."},
+     .doc = "The stream that the records go to. Without it: the source's name. Where a source "
+            "follows several files or a pattern, each file has a stream of its own: this name, a "
+            "slash, and the file's name."},
     {.section = "source", .key = "kind", .type = OPTION_CHOICE, .offset = IN_SOURCE(kind),
      .choices = stream_kinds, .initial = "", .live = true,
      .doc = "What the records are: lines of text, or samples (CSV with a header, or NDJSON). "
