@@ -42,6 +42,19 @@ class Man(unittest.TestCase):
         for flag in ("--config", "--state", "--socket", "--check-config"):
             self.assertIn(flag, page)
 
+    def test_every_command_and_option_of_the_client_is_in_its_page(self):
+        page = (BUILD / "man" / "varve.1").read_text().replace("\\-", "-")
+        varve = BUILD / "cli" / "varve"
+        commands = re.findall(r"^  (\w+) ", self.output(varve, "--help"), re.M)
+        self.assertGreater(len(commands), 15)
+        for command in commands:
+            self.assertIn(f"\\fB{command}\\fR", page)
+            for flag in re.findall(r"^  (--[a-z-]+)", self.output(varve, "help", command), re.M):
+                self.assertIn(f"{flag}\\fR", page, command)
+
+    def output(self, *words):
+        return subprocess.run(words, capture_output=True, text=True, check=True).stdout
+
 
 if __name__ == "__main__":
     unittest.main()
