@@ -25,8 +25,9 @@ NOBODY = 65534
 
 def dump(*arguments, **kwargs):
     kwargs.setdefault("stdout", subprocess.PIPE)
+    program = kwargs.pop("program", varvetest.program("varve-dump"))
     environment = {**os.environ, "TZ": "UTC", "LC_ALL": "C.UTF-8"}
-    return subprocess.run([varvetest.program("varve-dump"), *map(str, arguments)],
+    return subprocess.run([program, *map(str, arguments)],
                           stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment,
                           timeout=varvetest.PATIENCE, **kwargs)
 
@@ -139,8 +140,13 @@ class Foreign(Case):
         return folder / pathlib.Path(names[0]).name
 
     def as_other_user(self):
-        """For root every folder is writable; it becomes somebody else."""
-        return {"user": NOBODY, "group": NOBODY, "extra_groups": []} if os.geteuid() == 0 else {}
+        """For root every folder is writable; it becomes somebody else, who reaches a copy of the
+        program wherever the build lies."""
+        if os.geteuid() != 0:
+            return {}
+        program = self.folder / "varve-dump"
+        shutil.copy(varvetest.program("varve-dump"), program)
+        return {"user": NOBODY, "group": NOBODY, "extra_groups": [], "program": program}
 
     def test_after_a_kill(self):
         killed = self.make("killed.db", "kill")

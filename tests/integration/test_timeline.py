@@ -44,7 +44,7 @@ class Timeline(unittest.TestCase):
     def tearDown(self):
         self.assertEqual(self.browser.complaints(), [])
         for url in self.browser.requests():
-            self.assertRegex(url, r"^(file|data|chrome):")
+            self.assertRegex(url, r"^(file|data|chrome|chrome-untrusted):")
 
     def load(self, name="page", fragment=""):
         self.browser.open("/dev/null")  # or a change of the fragment alone would not load anew
