@@ -22,6 +22,7 @@ enum stream_kind { KIND_TEXT = 1, KIND_SENSOR = 2, KIND_AUDIO = 3, KIND_VIDEO = 
 #define TIME_MIN 0LL                   /* 1970-01-01, microseconds UTC */
 #define TIME_MAX 7258118400000000LL    /* 2200-01-01 */
 #define STREAM_NAME_MAX 128
+#define SEQ_MAX ((uint64_t)INT64_MAX - 1) /* so that the next one still fits the file's columns */
 #define RECORD_REF_MAX 256             /* bytes of a client's own id */
 #define RECORD_SIZE_MAX (1u << 20)     /* bytes of one record's payload */
 #define CHANNELS_MAX 1024              /* channels of one sensor stream */

@@ -105,7 +105,7 @@ static const struct option options[] = {
      .doc = "How many clients may be connected at once."},
 
     {.section = "model", .key = "threads", .type = OPTION_INT, .offset = AT(model.threads),
-     .min = 1, .max = 64, .initial = "2",
+     .min = 1, .max = 16, .initial = "2",
      .doc = "Threads that do the model's work. One stream is worked on by one thread at a time."},
     {.section = "model", .key = "queue", .type = OPTION_SIZE, .offset = AT(model.queue),
      .min = 256 * KIB, .max = 4 * GIB, .initial = "16MiB", .live = true,

@@ -65,6 +65,7 @@ struct batch {
     uint64_t seq_first, seq_last; /* lowest and highest of its records */
     uint64_t high;        /* the stream's highest seq after this batch */
     uint64_t tag;         /* its number within the stream */
+    uint64_t leans_on;    /* the lowest tag of a batch under way that holds a record it repeats; 0: none */
     uint32_t remaining;   /* records that lie in no stored moment yet */
     int64_t pending_id;   /* in the journal */
     struct buf block;     /* what the journal keeps of it */

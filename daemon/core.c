@@ -37,37 +37,56 @@ double daemon_load(const struct daemon *d)
 
 /* ---- configuration ------------------------------------------------------------------------------- */
 
-/*
- * What a turn may still be using goes only when the daemon does. Without memory for the list it is
- * lost until the process ends, which comes to the same.
- */
-static void retire(void ***list, size_t *count, void *item)
+static bool config_is_used(const struct daemon *d, const struct config *config)
 {
-    void **grown = mem_realloc(*list, (*count + 1) * sizeof(*grown));
-    if (!grown)
-        return;
-    *list = grown;
-    grown[(*count)++] = item;
+    for (const struct source *s = d->sources; s; s = s->next)
+        for (size_t i = 0; i < config->source_count; i++)
+            if (s->config == &config->source[i])
+                return true;
+    return false;
+}
+
+/* Frees the replaced configurations that no source uses any more. Returns a free slot, or NULL. */
+static struct config **sweep_configs(struct daemon *d)
+{
+    struct config **slot = NULL;
+    for (size_t i = 0; i < OLD_CONFIGS; i++) {
+        struct config **old = &d->old_configs[i];
+        if (*old && !config_is_used(d, *old)) {
+            config_free(*old);
+            *old = NULL;
+        }
+        if (!*old)
+            slot = old;
+    }
+    return slot;
 }
 
 int daemon_reload(struct daemon *d, struct errmsg *kept, struct errmsg *err)
 {
-    struct config *fresh;
-    int rc = config_load(&d->args, &fresh, err);
+    struct config *fresh = NULL;
+    struct config **slot = sweep_configs(d);
+    int rc = 0;
+    if (d->stopping)
+        rc = err_set(err, ERR_CLOSED, "the daemon is stopping");
+    else if (!slot)
+        rc = err_set(err, ERR_BUSY, "sources are still ending after the last changes");
+    if (rc == 0)
+        rc = config_load(&d->args, &fresh, err);
     if (rc == 0)
         rc = config_keep_fixed(d->config, fresh, kept);
     if (rc == 0)
         rc = streams_set_redaction(d, fresh, err);
     if (rc != 0) {
+        config_free(fresh);
         log_error("the configuration was not changed: %s", err->text);
         return rc;
     }
-    struct config *old = d->config;
+    *slot = d->config;
     d->config = fresh;
     log_set_level((enum log_level)fresh->log.level);
     server_set_limits(d->server, (size_t)fresh->ipc.max_request, (size_t)fresh->ipc.max_connections);
     sources_apply(d);
-    retire(&d->retired_configs, &d->retired_config_count, old);
     log_info("configuration loaded again%s%s", kept->text[0] ? "; needs a restart: " : "",
              kept->text);
     return 0;
@@ -77,6 +96,8 @@ static void on_sighup(uv_signal_t *signal, int signum)
 {
     struct daemon *d = container_of(signal, struct daemon, sighup);
     struct errmsg kept = {""}, err = {""};
+    if (d->stopping)
+        return;
     notify_state("RELOADING=1");
     daemon_reload(d, &kept, &err);
     notify_state("READY=1");
@@ -93,7 +114,9 @@ static void on_second(uv_timer_t *timer)
         if (d->seconds % SNAPSHOT_SECONDS == 0)
             stream_snapshot(s);
     }
+    streams_resume(d);
     sources_tick(d);
+    sweep_configs(d);
     if (d->watchdog_seconds && d->seconds % d->watchdog_seconds == 0)
         notify_state("WATCHDOG=1");
 }
@@ -112,7 +135,8 @@ static void sketches_loaded(struct work *work)
 {
     struct daemon *d = container_of(work, struct daemon, sketch_work);
     d->sketches_loaded = true;
-    sources_apply(d); /* first: what a source says of its stream holds for the journal's records too */
+    if (!d->stopping)
+        sources_apply(d); /* first: what a source says of its stream holds for the journal's records too */
     streams_start(d);
 }
 
@@ -128,9 +152,12 @@ static bool all_idle(const struct daemon *d)
 
 static void close_handles(struct daemon *d)
 {
-    uv_close((uv_handle_t *)&d->sigterm, NULL);
-    uv_close((uv_handle_t *)&d->sigint, NULL);
-    uv_close((uv_handle_t *)&d->sighup, NULL);
+    uv_signal_t *signals[] = {&d->sigterm, &d->sigint, &d->sighup};
+    for (int i = 0; i < 3; i++) {
+        int signum = signals[i]->signum;
+        uv_close((uv_handle_t *)signals[i], NULL);
+        signal(signum, SIG_IGN); /* libuv gives it back to its default: it would cut the end short */
+    }
     uv_close((uv_handle_t *)&d->second, NULL);
     uv_close((uv_handle_t *)&d->drain, NULL);
 }
@@ -141,6 +168,8 @@ static void finish(struct daemon *d)
     if (d->finished)
         return;
     d->finished = true;
+    atomic_store(&d->hurry, true);
+    pool_drop(&d->query_pool);
     pool_stop(&d->model_pool);
     pool_stop(&d->query_pool);
     writer_stop(&d->writer);
@@ -159,8 +188,10 @@ static void on_drained(void *user)
 static void on_drain_tick(uv_timer_t *timer)
 {
     struct daemon *d = container_of(timer, struct daemon, drain);
-    d->drain_ms += 5;
-    bool in_time = d->drain_ms < DRAIN_MS;
+    uint64_t ms = uv_now(&d->loop) - d->drain_start;
+    bool in_time = ms < DRAIN_MS;
+    if (!in_time)
+        atomic_store(&d->hurry, true);
     if (in_time && (d->flushes_open > 0 || !all_idle(d)))
         return;
     if (!d->saving) {
@@ -175,7 +206,7 @@ static void on_drain_tick(uv_timer_t *timer)
         server_close(d->server, on_drained, d);
         return;
     }
-    if (!d->server_closed && d->drain_ms < DRAIN_MS + 200)
+    if (!d->server_closed && ms < DRAIN_MS + 200)
         return;
     if (!in_time)
         log_warn("stopping with records in the journal; the next start takes them up");
@@ -194,6 +225,8 @@ static void drain_streams(struct daemon *d)
         d->flushes_open++;
         stream_flush(s, on_flushed, d);
     }
+    uv_update_time(&d->loop);
+    d->drain_start = uv_now(&d->loop);
     uv_timer_start(&d->drain, on_drain_tick, 5, 5);
 }
 
@@ -292,9 +325,8 @@ static void free_all(struct daemon *d)
         query_thread_deinit(&d->query_threads[i]);
         reader_close(d->model_readers[i]);
     }
-    for (size_t i = 0; i < d->retired_config_count; i++)
-        config_free(d->retired_configs[i]);
-    mem_free(d->retired_configs);
+    for (size_t i = 0; i < OLD_CONFIGS; i++)
+        config_free(d->old_configs[i]);
     watch_free_all(d);
     source_places_free(d);
     streams_free(d);
@@ -324,6 +356,7 @@ int daemon_run(const struct config_args *args, struct config *config, struct err
     d->streams_last = &d->streams;
     umask(0077);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a limit on files' sizes is one more full disk */
     log_set_level((enum log_level)config->log.level);
     int rc = model_blas_check(err);
     uv_loop_init(&d->loop);

@@ -15,12 +15,15 @@
 #include "memory/store.h"
 
 struct live_stream;
+struct stream_waiter;
 struct server;
 struct source;
 struct source_place;
 struct watch;
 struct sketch_index;
 struct reader;
+
+#define OLD_CONFIGS 8
 
 struct daemon {
     uv_loop_t loop;
@@ -40,6 +43,8 @@ struct daemon {
     struct live_stream *streams, **streams_last;
     unsigned stream_count;
     size_t undone_bytes; /* of all streams together */
+    struct stream_waiter *waiters;
+    atomic_bool hurry; /* the stop's time is up: turns leave what they have not begun */
     struct server *server;
     struct source *sources;
     struct source_place *places;
@@ -51,13 +56,13 @@ struct daemon {
     unsigned seconds;          /* since the start */
     unsigned watchdog_seconds; /* 0: nobody watches */
     struct work sketch_work;
-    void **retired_configs; /* replaced by reloads; a source that is stopping may use its own still */
-    size_t retired_config_count;
+    struct config *old_configs[OLD_CONFIGS]; /* replaced by reloads; a source that ends uses it still */
     uv_signal_t sigterm, sigint, sighup;
     int64_t started; /* by the clock */
     bool stopping;
     /* Steps of the stop, in order. */
-    unsigned flushes_open, drain_ms;
+    unsigned flushes_open;
+    uint64_t drain_start; /* by uv_now */
     bool saving, server_closing, server_closed, finished;
 };
 

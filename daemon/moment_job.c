@@ -107,7 +107,8 @@ static void moment_done(struct write_job *write)
         watch_moment_closed(d, s, job->id, m->start, m->end);
     } else {
         log_error("stream %s: a moment of %u records waits in the journal for a restart: %s",
-                  s->row.name, job->moment.record_count, write->err.text);
+                  s->row.name, job->moment.record_count,
+                  write->err.text[0] ? write->err.text : err_text(write->status));
     }
     job_free(job);
 }

@@ -28,8 +28,10 @@ static void *thread_main(void *arg)
         if (!p->first)
             p->last = &p->first;
         p->waiting--;
+        w->dropped = p->dropping;
         pthread_mutex_unlock(&p->lock);
-        w->run(w, self->index);
+        if (!w->dropped)
+            w->run(w, self->index);
         w->message.deliver = deliver_done;
         mailbox_post(p->mailbox, &w->message);
         pthread_mutex_lock(&p->lock);
@@ -82,6 +84,13 @@ void pool_stop(struct pool *p)
     pthread_cond_destroy(&p->wake);
     pthread_mutex_destroy(&p->lock);
     p->started = false;
+}
+
+void pool_drop(struct pool *p)
+{
+    pthread_mutex_lock(&p->lock);
+    p->dropping = true;
+    pthread_mutex_unlock(&p->lock);
 }
 
 void pool_submit(struct pool *p, struct work *w)

@@ -17,6 +17,7 @@
 struct work {
     struct message message;
     struct work *next;
+    bool dropped; /* by pool_drop */
     void (*run)(struct work *, unsigned thread);
     void (*done)(struct work *);
 };
@@ -27,7 +28,7 @@ struct pool {
     pthread_cond_t wake;
     struct work *first, **last;
     unsigned waiting; /* jobs in the queue */
-    bool stopping;
+    bool stopping, dropping;
     bool started; /* the loop's: there is something to stop */
     unsigned thread_count;
     struct pool_thread {
@@ -41,6 +42,8 @@ struct pool {
 int pool_init(struct pool *p, unsigned threads, const char *name, struct mailbox *mailbox);
 /* Runs what is queued, then joins the threads. Loop thread; `done`s come through the mailbox. */
 void pool_stop(struct pool *p);
+/* `done` without `run`, and `dropped` set, for what is queued and for all that comes. Loop thread. */
+void pool_drop(struct pool *p);
 /* Loop thread. */
 void pool_submit(struct pool *p, struct work *w);
 unsigned pool_waiting(struct pool *p);

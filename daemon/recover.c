@@ -68,7 +68,11 @@ static int load_pending(void *arg, int64_t id, int64_t stream, struct slice bloc
     b->tag = s->next_tag++;
     b->remaining = b->count;
     b->channels = s->channel_count;
+    b->seq_first = UINT64_MAX;
     for (uint32_t i = 0; i < b->count; i++) {
+        uint64_t seq = b->records[i].seq;
+        b->seq_first = seq < b->seq_first ? seq : b->seq_first;
+        b->seq_last = seq > b->seq_last ? seq : b->seq_last;
         b->records[i].tag = b->tag;
         b->bytes += record_payload_size(&b->records[i]);
     }

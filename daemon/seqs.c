@@ -94,3 +94,10 @@ void seqs_untake(struct seqs *s, uint64_t seq)
     if (slot->seq == seq)
         slot->seq = 0;
 }
+
+void seqs_rewind(struct seqs *s, uint64_t next)
+{
+    s->next = next;
+    if (s->floor > next)
+        s->floor = next;
+}

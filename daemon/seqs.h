@@ -24,5 +24,7 @@ enum seq_verdict seqs_check(const struct seqs *s, uint64_t seq, uint64_t hash);
 bool seqs_take(struct seqs *s, uint64_t seq, uint64_t hash);
 /* Gives a number back whose record could not be journaled: the next sender may use it. */
 void seqs_untake(struct seqs *s, uint64_t seq);
+/* Numbers from `next` on were all given back: they are free again. */
+void seqs_rewind(struct seqs *s, uint64_t next);
 
 #endif

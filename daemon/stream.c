@@ -51,6 +51,41 @@ static void push_item(struct live_stream *s, struct stream_item *item)
     start_turn(s);
 }
 
+void stream_wait(struct stream_waiter *w)
+{
+    if (w->waiting)
+        return;
+    struct daemon *d = w->stream->daemon;
+    w->waiting = true;
+    w->next = d->waiters;
+    d->waiters = w;
+}
+
+void stream_wait_cancel(struct stream_waiter *w)
+{
+    if (!w->waiting)
+        return;
+    struct stream_waiter **at = &w->stream->daemon->waiters;
+    while (*at != w)
+        at = &(*at)->next;
+    *at = w->next;
+    w->waiting = false;
+}
+
+void streams_resume(struct daemon *d)
+{
+    for (struct stream_waiter **at = &d->waiters; *at;) {
+        struct stream_waiter *w = *at;
+        if (stream_is_full(w->stream)) {
+            at = &w->next;
+            continue;
+        }
+        *at = w->next;
+        w->waiting = false;
+        w->resume(w);
+    }
+}
+
 static void add_undone(struct live_stream *s, size_t bytes)
 {
     s->undone_bytes += bytes;
@@ -63,10 +98,26 @@ static void sub_undone(struct live_stream *s, size_t bytes)
     s->daemon->undone_bytes -= bytes;
 }
 
+/* What a turn left in a hurry comes before what was submitted meanwhile. */
+static void put_back(struct live_stream *s)
+{
+    struct stream_item **end = &s->turn_items;
+    if (!*end)
+        return;
+    while (*end)
+        end = &(*end)->next;
+    *end = s->inbox;
+    if (!s->inbox)
+        s->inbox_last = end;
+    s->inbox = s->turn_items;
+    s->turn_items = NULL;
+}
+
 static void turn_done(struct work *work)
 {
     struct live_stream *s = container_of(work, struct live_stream, work);
     s->in_turn = false;
+    put_back(s);
     sub_undone(s, s->modelled_bytes);
     s->modelled_bytes = 0;
     struct batch *b = s->refused;
@@ -81,8 +132,8 @@ static void turn_done(struct work *work)
         b = next;
     }
     sources_resume(s->daemon);
-    if (s->inbox)
-        start_turn(s);
+    streams_resume(s->daemon);
+    start_turn(s);
 }
 
 static void turn_run(struct work *work, unsigned thread)
@@ -90,9 +141,21 @@ static void turn_run(struct work *work, unsigned thread)
     stream_turn(container_of(work, struct live_stream, work), thread);
 }
 
+static bool has_item(const struct live_stream *s, enum stream_item_kind kind)
+{
+    for (const struct stream_item *item = s->inbox; item; item = item->next)
+        if (item->kind == kind)
+            return true;
+    return false;
+}
+
 static void start_turn(struct live_stream *s)
 {
-    if (s->in_turn || !s->inbox || s->daemon->finished)
+    const struct daemon *d = s->daemon;
+    /* Moments go into the sketches, which are one thread's while they are loaded. */
+    if (s->in_turn || !s->inbox || d->finished || !d->sketches_loaded)
+        return;
+    if (atomic_load(&d->hurry) && !has_item(s, ITEM_SNAPSHOT))
         return;
     s->in_turn = true;
     s->turn_items = s->inbox;
@@ -142,6 +205,8 @@ void stream_submit(struct batch *b)
 void stream_take_up(struct live_stream *s, struct batch *b)
 {
     b->item = (struct stream_item){.kind = ITEM_JOURNALED, .batch = b};
+    *s->journaling_last = b;
+    s->journaling_last = &b->next;
     add_undone(s, b->bytes);
     *s->inbox_last = &b->item;
     s->inbox_last = &b->item.next;
@@ -157,11 +222,18 @@ void stream_batch_journaled(struct write_job *job)
 {
     struct batch *b = container_of(job, struct batch, job);
     struct live_stream *s = b->stream;
-    if (b->acked_cb)
-        b->acked_cb(b, job->status, b->high, &job->err);
-    b->acked_cb = NULL;
-    if (job->status != 0)
+    int status = job->status;
+    if (status != 0) {
+        s->refused_tag = b->tag;
         log_warn("stream %s: %u records were refused: %s", s->row.name, b->count, job->err.text);
+    } else if (b->leans_on > 0 && b->leans_on <= s->refused_tag) {
+        status = err_set(&job->err, ERR_BUSY,
+                         "stream %s: an earlier sending of these records was refused: send them again",
+                         s->row.name);
+    }
+    if (b->acked_cb)
+        b->acked_cb(b, status, b->high, &job->err);
+    b->acked_cb = NULL;
     b->item.kind = job->status == 0 ? ITEM_JOURNALED : ITEM_REFUSED;
     push_item(s, &b->item);
 }
@@ -272,7 +344,9 @@ struct live_stream *stream_adopt(struct daemon *d, const struct store_stream *ro
     s->inbox_last = &s->inbox;
     s->journaling_last = &s->journaling;
     s->refused_last = &s->refused;
+    s->modelled_last = &s->modelled;
     s->next_tag = 1;
+    s->durable_high = row->next_seq - 1;
     atomic_store(&s->counters.next_seq, row->next_seq);
     atomic_store(&s->counters.first_time, row->first_time);
     atomic_store(&s->counters.last_time, row->last_time);

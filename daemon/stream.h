@@ -54,6 +54,7 @@ struct live_stream {
     size_t undone_bytes; /* submitted and not yet through the model */
     bool in_turn;
     int64_t sealed; /* monotonic: when a question last closed its open moments; 0: never */
+    uint64_t refused_tag; /* of the last batch that the journal could not take */
     char **channels; /* sensor: names by index; slots are filled once and stay */
     uint16_t channel_count;
     struct work work;
@@ -63,16 +64,25 @@ struct live_stream {
     struct redactor *redactor; /* text: a secret may spread over lines, so each stream has its own */
     struct seqs *seqs;
     struct batch *journaling, **journaling_last; /* admitted, not known to be durable yet */
-    struct batch *modelled;  /* records of it lie in open moments */
+    struct batch *modelled, **modelled_last; /* records of it lie in open moments; oldest first */
     struct batch *refused, **refused_last; /* on admission: the loop tells their submitters */
     size_t modelled_bytes;   /* that this turn got through */
     uint64_t next_tag;
+    uint64_t durable_high;   /* highest seq that is durable */
     uint16_t channels_told;  /* the encoder knows that many */
-    uint16_t channels_stored;
+    uint16_t channels_stored; /* known to be durable */
     bool learnt;             /* something to save since the last snapshot */
     struct buf learnt_before; /* the last snapshot, until the pipeline is made */
     double load;             /* of the daemon, told by the loop before each turn */
     struct stream_flush *flushes; /* waiting for batches that are being journaled */
+};
+
+/* A sender that stopped reading because a stream was full, until it is no longer. Loop. */
+struct stream_waiter {
+    struct stream_waiter *next;
+    struct live_stream *stream;
+    void (*resume)(struct stream_waiter *);
+    bool waiting;
 };
 
 /* One stream_flush call on its way: first to the turn, then as a barrier through the writer. */
@@ -80,6 +90,7 @@ struct stream_flush {
     struct stream_item item;
     struct stream_flush *next;
     uint64_t upto; /* the last batch it waits for */
+    bool left_over; /* moments that closed before it wait for room on the disk */
     struct write_job job;
     struct live_stream *stream;
     void (*cb)(void *arg, int status, const struct errmsg *err);
@@ -137,6 +148,11 @@ int stream_channel(struct live_stream *s, const char *name, size_t size, uint16_
 void stream_submit(struct batch *b);
 /* True while a durable submitter should stop reading. Loop. */
 bool stream_is_full(const struct live_stream *s);
+/* Calls w->resume once, when there is room again. Again while it waits: nothing changes. Loop. */
+void stream_wait(struct stream_waiter *w);
+void stream_wait_cancel(struct stream_waiter *w);
+/* Room may have come for any stream: tells those who wait. Loop. */
+void streams_resume(struct daemon *d);
 
 /* `cb` when all that was submitted before is searchable, open moments included. Loop. */
 void stream_flush(struct live_stream *s,

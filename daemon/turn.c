@@ -20,6 +20,8 @@
 #include "pipeline/redact.h"
 #include "pipeline/stream.h"
 
+#define SLICE 256 /* records between two looks at the stop */
+
 static void refuse(struct live_stream *s, struct batch *b, int status)
 {
     b->job.status = status;
@@ -46,10 +48,10 @@ static int redact_record(struct redactor *redactor, struct batch *b, struct reco
 
 static int redact_batch(struct live_stream *s, struct batch *b)
 {
-    struct redactor *redactor = s->redactor;
-    struct buf scratch = {0};
     if (s->row.kind != KIND_TEXT)
         return 0;
+    struct redactor *redactor = s->redactor;
+    struct buf scratch = {0};
     uint64_t before = redactor_count(redactor);
     int rc = 0;
     for (uint32_t i = 0; i < b->count && rc == 0; i++)
@@ -91,6 +93,32 @@ static int check_file(struct live_stream *s, unsigned thread, uint64_t seq, uint
     return 0;
 }
 
+/* The batch of those that are being journaled that holds a number; NULL: none. */
+static const struct batch *find_journaling(const struct live_stream *s, uint64_t seq,
+                                           const struct record **ret)
+{
+    for (const struct batch *b = s->journaling; b; b = b->next) {
+        if (seq < b->seq_first || seq > b->seq_last)
+            continue;
+        for (uint32_t i = 0; i < b->count; i++) {
+            if (b->records[i].seq == seq) {
+                *ret = &b->records[i];
+                return b;
+            }
+        }
+    }
+    return NULL;
+}
+
+/* A record is left out because another sending of it is under way: it is durable when that one is. */
+static void lean(struct live_stream *s, struct batch *b, uint64_t seq)
+{
+    const struct record *r;
+    const struct batch *first = find_journaling(s, seq, &r);
+    if (first && (b->leans_on == 0 || first->tag < b->leans_on))
+        b->leans_on = first->tag;
+}
+
 /* Among records of this batch and those that are being journaled: numbers the file does not know yet. */
 static enum seq_verdict check_under_way(const struct live_stream *s, const struct batch *b,
                                         uint32_t kept, uint64_t seq, uint64_t hash)
@@ -98,10 +126,9 @@ static enum seq_verdict check_under_way(const struct live_stream *s, const struc
     for (uint32_t i = kept; i-- > 0;)
         if (b->records[i].seq == seq)
             return b->records[i].tag == hash ? SEQ_SAME : SEQ_OTHER;
-    for (const struct batch *other = s->journaling; other; other = other->next)
-        for (uint32_t i = 0; i < other->count; i++)
-            if (other->records[i].seq == seq)
-                return record_hash(&other->records[i]) == hash ? SEQ_SAME : SEQ_OTHER;
+    const struct record *r;
+    if (find_journaling(s, seq, &r))
+        return record_hash(r) == hash ? SEQ_SAME : SEQ_OTHER;
     return SEQ_OLD;
 }
 
@@ -135,12 +162,17 @@ static int number_batch(struct live_stream *s, struct batch *b, unsigned thread)
             buf_put_u64(&b->conflicts, r.seq);
             continue;
         }
+        if (r.seq > SEQ_MAX)
+            return err_set(&b->job.err, ERR_RANGE, "stream %s: no number is left after %llu",
+                           s->row.name, (unsigned long long)SEQ_MAX);
         if (verdict == SEQ_OTHER)
             return err_set(&b->job.err, ERR_CONFLICT,
                            "stream %s: seq %llu is stored already with another payload", s->row.name,
                            (unsigned long long)r.seq);
-        if (verdict == SEQ_SAME)
+        if (verdict == SEQ_SAME) {
+            lean(s, b, r.seq);
             continue;
+        }
         if (r.seq >= next)
             next = r.seq + 1;
         b->records[kept++] = r;
@@ -195,8 +227,6 @@ static void take_batch(struct live_stream *s, struct batch *b)
     atomic_store(&c->next_seq, b->high + 1);
     b->remaining = b->count;
     b->channels_from = s->channels_stored;
-    if (b->channels > s->channels_stored)
-        s->channels_stored = b->channels;
     b->snapshot = current_row(s);
 }
 
@@ -275,6 +305,8 @@ static int on_moment(void *arg, const struct moment *m)
             b = find_modelled(s, m->records[i].tag, &at);
         if (b && --b->remaining == 0) {
             *at = b->next;
+            if (!b->next)
+                s->modelled_last = at;
             b->next = job->finished;
             job->finished = b;
             b = NULL;
@@ -341,17 +373,32 @@ static void leave_journaling(struct live_stream *s, struct batch *b)
     b->next = NULL;
 }
 
+/* In slices: a stop does not wait for a large batch, whose rest the next start takes up. */
+static int push_records(struct live_stream *s, const struct record *records, uint32_t count)
+{
+    int rc = 0;
+    for (uint32_t at = 0; at < count && rc == 0 && !atomic_load(&s->daemon->hurry); at += SLICE) {
+        uint32_t n = count - at < SLICE ? count - at : SLICE;
+        rc = pipeline_stream_push(s->pipeline, records + at, n, NULL);
+    }
+    return rc;
+}
+
 static void model_batch(struct live_stream *s, struct batch *b)
 {
     leave_journaling(s, b);
     s->modelled_bytes += b->bytes;
+    if (b->channels > s->channels_stored)
+        s->channels_stored = b->channels;
+    if (b->count > 0 && b->seq_last > s->durable_high)
+        s->durable_high = b->seq_last;
     if (b->count == 0) {
         batch_free(b);
         release_flushes(s);
         return;
     }
-    b->next = s->modelled;
-    s->modelled = b;
+    *s->modelled_last = b;
+    s->modelled_last = &b->next;
     int rc = ensure_pipeline(s);
     if (rc == 0)
         rc = tell_channels(s, b->channels);
@@ -363,7 +410,7 @@ static void model_batch(struct live_stream *s, struct batch *b)
         b->records = NULL;
         arena_init(&b->arena, arena.chunk_size);
         buf_deinit(&b->block);
-        rc = pipeline_stream_push(s->pipeline, records, count, NULL);
+        rc = push_records(s, records, count);
         mem_free(records);
         arena_deinit(&arena);
         s->learnt = true;
@@ -372,6 +419,19 @@ static void model_batch(struct live_stream *s, struct batch *b)
         log_error("stream %s: records wait in the journal for a restart: %s", s->row.name,
                   err_text(rc));
     release_flushes(s);
+}
+
+/* An acknowledgement must not cover numbers that were refused: those at the end are as if never sent. */
+static void free_numbers(struct live_stream *s)
+{
+    uint64_t high = s->durable_high;
+    for (const struct batch *b = s->journaling; b; b = b->next)
+        if (b->count > 0 && b->seq_last > high)
+            high = b->seq_last;
+    if (high + 1 < seqs_next(s->seqs)) {
+        seqs_rewind(s->seqs, high + 1);
+        atomic_store(&s->counters.next_seq, high + 1);
+    }
 }
 
 static void forget_refused(struct live_stream *s, struct batch *b)
@@ -383,8 +443,7 @@ static void forget_refused(struct live_stream *s, struct batch *b)
         atomic_fetch_sub(&s->counters.bytes, record_payload_size(&b->records[i]));
     }
     atomic_fetch_sub(&s->counters.records, b->count);
-    if (b->channels_from < s->channels_stored)
-        s->channels_stored = b->channels_from;
+    free_numbers(s);
     batch_free(b);
     release_flushes(s);
 }
@@ -393,15 +452,17 @@ static void forget_refused(struct live_stream *s, struct batch *b)
 
 static int flush_apply(struct write_job *job, struct store *store, struct errmsg *err)
 {
-    return 0; /* only its place in the writer's order counts */
+    struct stream_flush *f = container_of(job, struct stream_flush, job);
+    /* What counts is its place in the writer's order: whatever closed before is written, or laid aside. */
+    f->left_over = atomic_load(&f->stream->daemon->writer.counters.laid_aside) > 0;
+    return 0;
 }
 
 static void flush_done(struct write_job *job)
 {
     struct stream_flush *f = container_of(job, struct stream_flush, job);
-    struct daemon *d = f->stream->daemon;
     int status = job->status;
-    if (status == 0 && atomic_load(&d->writer.counters.laid_aside) > 0)
+    if (status == 0 && f->left_over)
         status = err_set(&job->err, ERR_FULL,
                          "stream %s: records are durable, but their moments wait for room on the disk",
                          f->stream->row.name);
@@ -513,11 +574,17 @@ static void publish_counters(struct live_stream *s)
 void stream_turn(struct live_stream *s, unsigned thread)
 {
     struct stream_item *item = s->turn_items;
-    s->turn_items = NULL;
+    struct stream_item **left = &s->turn_items;
     if (s->pipeline)
         pipeline_stream_load_set(s->pipeline, s->load);
     while (item) {
         struct stream_item *next = item->next;
+        if (item->kind != ITEM_SNAPSHOT && atomic_load(&s->daemon->hurry)) {
+            *left = item;
+            left = &item->next;
+            item = next;
+            continue;
+        }
         switch (item->kind) {
         case ITEM_ADMIT:
             admit(s, item->batch, thread);
@@ -549,5 +616,6 @@ void stream_turn(struct live_stream *s, unsigned thread)
         }
         item = next;
     }
+    *left = NULL;
     publish_counters(s);
 }

@@ -62,6 +62,11 @@ static void lay_aside(struct writer *w, struct write_job *job)
     job->next = NULL;
     *w->aside_last = job;
     w->aside_last = &job->next;
+    if (job->ordered)
+        w->aside_ordered++;
+    if (!job->aside && job->err.text[0])
+        log_warn("memory: what must be kept waits to be written: %s", job->err.text);
+    job->aside = true;
     atomic_fetch_add(&w->counters.laid_aside, 1);
 }
 
@@ -71,19 +76,25 @@ static void run_singly(struct writer *w, struct write_job *list)
         struct write_job *job = list;
         list = job->next;
         job->next = NULL;
-        int rc = apply_all(w, job, &job->err);
-        if (rc != 0 && job->keep && (rc == ERR_FULL || rc == ERR_IO || rc == ERR_NOMEM)) {
-            log_warn("memory: a moment waits to be written: %s", job->err.text);
+        if (job->ordered && w->aside_ordered > 0) {
             lay_aside(w, job);
-        } else {
-            settle(w, job, rc);
+            continue;
         }
+        int rc = apply_all(w, job, &job->err);
+        if (rc != 0 && job->keep && (rc == ERR_FULL || rc == ERR_IO || rc == ERR_NOMEM))
+            lay_aside(w, job);
+        else
+            settle(w, job, rc);
     }
 }
 
 static void run_batch(struct writer *w, struct write_job *list)
 {
     struct errmsg err = {""};
+    if (w->aside_ordered > 0) { /* each for itself: those behind it must not overtake it */
+        run_singly(w, list);
+        return;
+    }
     int64_t start = clock_mono(clock_system());
     int rc = apply_all(w, list, &err);
     int64_t took = clock_mono(clock_system()) - start;
@@ -107,6 +118,7 @@ static void retry_aside(struct writer *w)
         return;
     w->aside = NULL;
     w->aside_last = &w->aside;
+    w->aside_ordered = 0;
     atomic_store(&w->counters.laid_aside, 0);
     run_singly(w, list);
 }
@@ -143,7 +155,7 @@ static struct write_job *take_batch(struct writer *w, size_t *ret_bytes)
 static struct timespec in_ms(long ms)
 {
     struct timespec at;
-    clock_gettime(CLOCK_REALTIME, &at);
+    clock_gettime(CLOCK_MONOTONIC, &at);
     at.tv_nsec += ms % 1000 * 1000000L;
     at.tv_sec += ms / 1000 + at.tv_nsec / 1000000000L;
     at.tv_nsec %= 1000000000L;
@@ -230,13 +242,21 @@ int writer_init(struct writer *w, struct store *store, struct mailbox *mailbox)
     *w = (struct writer){.store = store, .mailbox = mailbox};
     w->last = &w->first;
     w->aside_last = &w->aside;
-    if (pthread_mutex_init(&w->lock, NULL) != 0 || pthread_cond_init(&w->wake, NULL) != 0 ||
-        pthread_cond_init(&w->room, NULL) != 0)
+    pthread_condattr_t monotonic; /* a jump of the wall clock must not make it wait for an hour */
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    int rc = pthread_mutex_init(&w->lock, NULL);
+    if (rc == 0)
+        rc = pthread_cond_init(&w->wake, &monotonic);
+    if (rc == 0)
+        rc = pthread_cond_init(&w->room, NULL);
+    pthread_condattr_destroy(&monotonic);
+    if (rc != 0)
         return ERR_NOMEM;
     sigset_t all, old;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &old);
-    int rc = pthread_create(&w->thread, NULL, thread_main, w) == 0 ? 0 : ERR_NOMEM;
+    rc = pthread_create(&w->thread, NULL, thread_main, w) == 0 ? 0 : ERR_NOMEM;
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     if (rc == 0) {
         w->started = true;

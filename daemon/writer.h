@@ -27,6 +27,8 @@ struct write_job {
     size_t size; /* bytes it holds, for the queue's bound */
     bool keep;
     bool lazy; /* nobody waits for it: it may wait a moment for others to be committed with */
+    bool ordered; /* of kept ones: none is tried while an earlier ordered one is laid aside */
+    bool aside;   /* was laid aside before: people know */
     int status;
     struct errmsg err;
 };
@@ -49,6 +51,7 @@ struct writer {
     unsigned urgent; /* of the queued jobs: those that are not lazy */
     bool started, stopping;
     struct write_job *aside, **aside_last; /* writer thread only */
+    unsigned aside_ordered;
     struct writer_counters counters;
 };
 

@@ -395,6 +395,11 @@ uid_t ipc_conn_uid(const struct ipc_conn *c)
     return c->uid;
 }
 
+bool ipc_conn_is_gone(const struct ipc_conn *c)
+{
+    return c->closing;
+}
+
 void ipc_conn_set_user(struct ipc_conn *c, void *user)
 {
     c->user = user;

@@ -153,6 +153,8 @@ static bool clean_text(struct slice s)
 
 int frame_check_record(enum stream_kind kind, const struct record *r, struct errmsg *err)
 {
+    if (r->seq > SEQ_MAX)
+        return err_set(err, ERR_INVALID, "seq: above %llu", (unsigned long long)SEQ_MAX);
     if (!(r->flags & RECORD_NO_TIME) && (r->time < TIME_MIN || r->time > TIME_MAX))
         return err_set(err, ERR_INVALID, "time: not between 1970 and 2200");
     if (r->ref.size > RECORD_REF_MAX)

@@ -14,17 +14,34 @@ struct ingest_channel {
     struct daemon *daemon;
     struct live_stream *stream;
     struct ipc_conn *conn; /* NULL once it is gone */
-    unsigned under_way;    /* batches that hold this */
-    bool paused, closing;
+    unsigned under_way;    /* batches and calls that hold this: an answer may close the connection */
+    bool closing;
+    struct stream_waiter paused;
     uint16_t *map; /* sensor: the client's channel index -> the stream's, UINT16_MAX: unknown */
 };
 
+static void channel_free(struct ingest_channel *c)
+{
+    if (c)
+        mem_free(c->map);
+    mem_free(c);
+}
+
 static void channel_release(struct ingest_channel *c)
 {
-    if (c->conn || c->under_way > 0)
-        return;
-    mem_free(c->map);
-    mem_free(c);
+    if (!c->conn && c->under_way == 0)
+        channel_free(c);
+}
+
+static void channel_drop(struct ingest_channel *c)
+{
+    c->under_way--;
+    channel_release(c);
+}
+
+static void resume(struct stream_waiter *waiter)
+{
+    ipc_channel_resume(container_of(waiter, struct ingest_channel, paused)->conn);
 }
 
 void channel_open(struct daemon *d, struct ipc_request *req, struct live_stream *s)
@@ -35,38 +52,32 @@ void channel_open(struct daemon *d, struct ipc_request *req, struct live_stream 
         if (c->map)
             memset(c->map, 0xff, (UINT16_MAX + 1) * sizeof(*c->map));
     }
-    if (!c || (s->row.kind == KIND_SENSOR && !c->map)) {
-        mem_free(c);
-        reply_error(req, ERR_NOMEM, NULL);
-        return;
-    }
-    c->daemon = d;
-    c->stream = s;
-    c->conn = req->conn;
-    ipc_conn_set_user(c->conn, c);
     struct buf out = {0};
     stream_opened_json(s, &out);
-    if (buf_failed(&out))
+    if (!c || (s->row.kind == KIND_SENSOR && !c->map) || buf_failed(&out)) {
+        channel_free(c);
         reply_error(req, ERR_NOMEM, NULL);
-    else
+    } else if (ipc_conn_is_gone(req->conn)) { /* while the stream was made */
+        channel_free(c);
+        ipc_reply(req, (struct slice){out.data, out.size});
+    } else {
+        c->daemon = d;
+        c->stream = s;
+        c->conn = req->conn;
+        c->paused.stream = s;
+        c->paused.resume = resume;
+        ipc_conn_set_user(c->conn, c);
         ipc_reply_channel(req, (struct slice){out.data, out.size}, s->row.kind, c, FRAME_CREDITS,
                           stream_next_seq(s));
-    buf_deinit(&out);
-}
-
-static void resume_if_room(struct ingest_channel *c)
-{
-    if (c->paused && c->conn && !stream_is_full(c->stream)) {
-        c->paused = false;
-        ipc_channel_resume(c->conn);
     }
+    buf_deinit(&out);
 }
 
 static void tell_conflicts(const struct ingest_channel *c, const struct batch *b)
 {
     struct cursor in;
     cursor_init(&in, b->conflicts.data, b->conflicts.size);
-    while (cursor_left(&in) > 0) {
+    while (c->conn && cursor_left(&in) > 0) {
         uint64_t tag = cursor_u64(&in), seq = cursor_u64(&in);
         struct errmsg err;
         err_set(&err, ERR_CONFLICT, "seq %llu is stored already with another payload",
@@ -78,16 +89,13 @@ static void tell_conflicts(const struct ingest_channel *c, const struct batch *b
 static void batch_acked(struct batch *b, int status, uint64_t acked, const struct errmsg *err)
 {
     struct ingest_channel *c = b->owner;
-    c->under_way--;
-    if (c->conn && status == 0) {
+    if (c->conn && status == 0)
         tell_conflicts(c, b);
-        ipc_channel_ack(c->conn, acked, b->charge);
-    } else if (c->conn) {
+    else if (c->conn)
         ipc_channel_error(c->conn, 0, status, NULL, err->text);
-        ipc_channel_ack(c->conn, stream_next_seq(c->stream) - 1, b->charge);
-    }
-    resume_if_room(c);
-    channel_release(c);
+    if (c->conn) /* a refused batch gives its credits back, and makes nothing durable */
+        ipc_channel_ack(c->conn, status == 0 ? acked : 0, b->charge);
+    channel_drop(c);
 }
 
 /* Indices of the stream in place of the client's; false: the record names an unknown channel. */
@@ -107,6 +115,7 @@ void channel_on_batch(void *user, void *channel, struct ipc_batch *in)
 {
     struct daemon *d = user;
     struct ingest_channel *c = channel;
+    c->under_way++;
     struct batch *b = batch_new(c->stream);
     int64_t now = clock_now(d->clock);
     int rc = b ? 0 : ERR_NOMEM;
@@ -116,8 +125,9 @@ void channel_on_batch(void *user, void *channel, struct ipc_batch *in)
         if (r->flags & RECORD_NO_TIME)
             r->time = now;
         if (c->map && !map_samples(c, r)) {
-            ipc_channel_error(c->conn, r->tag, ERR_INVALID, NULL,
-                              "a sample's channel was not named before");
+            if (c->conn)
+                ipc_channel_error(c->conn, r->tag, ERR_LIMIT, NULL,
+                                  "the stream has as many channels as it may");
             continue;
         }
         rc = batch_copy_record(b, r);
@@ -126,19 +136,21 @@ void channel_on_batch(void *user, void *channel, struct ipc_batch *in)
     ipc_batch_release(d->server, in);
     if (rc != 0) {
         batch_free(b);
-        ipc_channel_error(c->conn, 0, rc, NULL, "out of memory: the frame was not taken");
-        ipc_channel_ack(c->conn, 0, charge);
+        if (c->conn)
+            ipc_channel_error(c->conn, 0, rc, NULL, "out of memory: the frame was not taken");
+        if (c->conn)
+            ipc_channel_ack(c->conn, 0, charge);
+        channel_drop(c);
         return;
     }
     b->charge = charge;
     b->conflicts_singly = true;
     b->owner = c;
     b->acked_cb = batch_acked;
-    c->under_way++;
-    stream_submit(b);
-    if (!c->paused && c->conn && stream_is_full(c->stream)) {
-        c->paused = true;
+    stream_submit(b); /* it holds the channel now, until batch_acked */
+    if (c->conn && stream_is_full(c->stream)) {
         ipc_channel_pause(c->conn);
+        stream_wait(&c->paused);
     }
 }
 
@@ -158,14 +170,13 @@ void channel_on_name(void *user, void *channel, uint16_t index, const char *name
 static void on_flushed(void *arg, int status, const struct errmsg *err)
 {
     struct ingest_channel *c = arg;
-    c->under_way--;
     if (c->conn && status != 0)
         ipc_channel_error(c->conn, 0, status, NULL, err->text);
     if (c->conn && c->closing)
         ipc_channel_closed(c->conn);
     else if (c->conn)
         ipc_channel_flushed(c->conn);
-    channel_release(c);
+    channel_drop(c);
 }
 
 void channel_on_flush(void *user, void *channel)
@@ -188,5 +199,6 @@ void channel_conn_closed(struct ipc_conn *conn)
     if (!c)
         return;
     c->conn = NULL;
+    stream_wait_cancel(&c->paused);
     channel_release(c);
 }

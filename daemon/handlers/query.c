@@ -309,6 +309,8 @@ static void query_run(struct work *work, unsigned thread)
 static void query_done(struct work *work)
 {
     struct query *q = container_of(work, struct query, work);
+    if (work->dropped)
+        q->status = err_set(&q->err, ERR_CLOSED, "the daemon is stopping");
     if (q->status != 0) {
         reply_error(q->req, q->status, &q->err);
         buf_deinit(&q->result);

@@ -79,8 +79,10 @@ static int read_seq(const struct json *field, struct record *r, struct errmsg *e
 {
     if (!field)
         return 0;
-    if (json_uint64(field, &r->seq) != 0 || r->seq == 0 || r->seq > INT64_MAX)
-        return err_set(err, ERR_INVALID, "seq must be a whole number from 1, best as a string");
+    if (json_uint64(field, &r->seq) != 0 || r->seq == 0 || r->seq > SEQ_MAX)
+        return err_set(err, ERR_INVALID,
+                       "seq must be a whole number from 1 to %llu, best as a string",
+                       (unsigned long long)SEQ_MAX);
     return 0;
 }
 

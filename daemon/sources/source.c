@@ -104,6 +104,7 @@ void source_submit(struct source_stream *ss, struct batch *b)
     if (b->cursor_key[0])
         source_place_note(s->daemon, b);
     b->job.keep = s->ops->policy == STREAM_DURABLE;
+    b->job.ordered = b->job.keep; /* a later place must not become durable before an earlier one */
     stream_submit(b);
     if (s->ops->policy != STREAM_DURABLE || ss->paused || !stream_is_full(ss->stream))
         return;
