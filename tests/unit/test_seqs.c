@@ -47,6 +47,10 @@ START_TEST(test_a_refused_number_is_free_again)
     seqs_untake(s, 1);
     ck_assert_int_eq(seqs_check(s, 1, 12), SEQ_OLD);
     seqs_untake(s, 7);
+    seqs_rewind(s, 1);
+    ck_assert_uint_eq(seqs_next(s), 1);
+    ck_assert_int_eq(seqs_check(s, 1, 12), SEQ_NEW);
+    ck_assert(!seqs_take(s, 1, 12));
     seqs_free(s);
 }
 END_TEST
