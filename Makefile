@@ -24,7 +24,7 @@ $(BUILD)/build.ninja:
 
 build: $(BUILD)/build.ninja
 	@echo 'building in $(BUILD)/ (about a minute the first time)'
-	@ninja -C $(BUILD) --quiet | { grep -v 'no work to do' || true; }
+	@out=$$(ninja -C $(BUILD) --quiet 2>&1) || { echo "$$out"; exit 1; }
 
 demo: build
 	@demo/run.sh $(BUILD)
@@ -36,8 +36,10 @@ check:
 bench: build
 	@bench/run.py $(BUILD)
 
-install: build
-	@meson install -C $(BUILD) --no-rebuild --quiet
+install: $(BUILD)/build.ninja
+	@$(if $(PREFIX),meson configure $(BUILD) --prefix=$(abspath $(PREFIX)))
+	@$(MAKE) --no-print-directory build
+	@meson install -C $(BUILD) --no-rebuild --quiet >/dev/null
 
 format:
 	@.ci/install format
