@@ -62,7 +62,7 @@ struct config {
     struct {
         int64_t threads;
         int64_t queue; /* bytes of records that wait for the model, all streams together */
-        double tau, tau_min, tau_max; /* the router's threshold, and how far load may move it */
+        double tau_min, tau_max; /* the router's threshold: under full load, and at rest */
     } model;
     struct {
         int64_t lateness;

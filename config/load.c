@@ -418,14 +418,14 @@ static int add_builtins(struct loader *l, struct errmsg *err)
 static int check_whole(struct loader *l, struct errmsg *err)
 {
     struct config *c = l->config;
-    static const char *const keys[] = {"tau_min", "tau", "tau_max"};
-    if (!(c->model.tau_min <= c->model.tau && c->model.tau <= c->model.tau_max)) {
-        err_set(err, ERR_RANGE, "tau_min <= tau <= tau_max must hold (here %g, %g, %g)",
-                c->model.tau_min, c->model.tau, c->model.tau_max);
+    static const char *const keys[] = {"tau_min", "tau_max"};
+    if (!(c->model.tau_min <= c->model.tau_max)) {
+        err_set(err, ERR_RANGE, "tau_min (%g) lies above tau_max (%g)", c->model.tau_min,
+                c->model.tau_max);
         struct mark last = {0};
         size_t count;
         const struct option *all = options_all(&count);
-        for (size_t k = 0; k < 3; k++) {
+        for (size_t k = 0; k < 2; k++) {
             struct mark m = l->marks[options_find("model", keys[k]) - all];
             if (m.file > last.file || (m.file == last.file && m.line > last.line))
                 last = m;

@@ -112,16 +112,14 @@ static const struct option options[] = {
      .doc = "How much may wait for the model. Beyond it, sources that can be read again later "
             "or can wait (files, the journal, programs, clients) are slowed down, and live ones "
             "(host) lose their oldest waiting records, which is counted and reported."},
-    {.section = "model", .key = "tau", .type = OPTION_REAL, .offset = AT(model.tau), .min = 0,
-     .max = 1, .initial = "0.5", .live = true,
-     .doc = "The router's threshold at rest: a segment whose likeliest code is at least this "
-            "probable takes the latent path."},
     {.section = "model", .key = "tau_min", .type = OPTION_REAL, .offset = AT(model.tau_min),
-     .min = 0, .max = 1, .initial = "0.3", .live = true,
-     .doc = "How far load may lower the threshold, so that more segments take the cheap path."},
+     .min = 0, .max = 1, .initial = "0.4", .live = true,
+     .doc = "The router's threshold under full load: a segment whose likeliest code is at least "
+            "this probable takes the cheap path."},
     {.section = "model", .key = "tau_max", .type = OPTION_REAL, .offset = AT(model.tau_max),
-     .min = 0, .max = 1, .initial = "0.8", .live = true,
-     .doc = "How far an idle machine may raise it."},
+     .min = 0, .max = 1, .initial = "0.9", .live = true,
+     .doc = "The same on an idle machine, which looks closely. Between the two the threshold moves "
+            "with load."},
 
     {.section = "streams", .key = "lateness", .type = OPTION_DURATION,
      .offset = AT(streams.lateness), .min = 0, .max = HOUR, .initial = "5s", .live = true,

@@ -83,7 +83,7 @@ START_TEST(values_of_every_type)
                             "group = 'va#rve'\n"
                             "max_connections = 7\n"
                             "[model]\n"
-                            "tau = 0.45\n"
+                            "tau_min = 0.45\n"
                             "[streams]\n"
                             "lateness = 1.5s\n"
                             "[redact]\n"
@@ -98,7 +98,7 @@ START_TEST(values_of_every_type)
     ck_assert_str_eq(c->ipc.socket, "/run/x y/s.sock");
     ck_assert_str_eq(c->ipc.group, "va#rve");
     ck_assert_int_eq(c->ipc.max_connections, 7);
-    ck_assert_double_eq(c->model.tau, 0.45);
+    ck_assert_double_eq(c->model.tau_min, 0.45);
     ck_assert_int_eq(c->streams.lateness, 1500000);
     ck_assert(!c->redact.builtin);
     ck_assert_uint_eq(c->redact.pattern.count, 2);
@@ -242,7 +242,7 @@ START_TEST(errors_name_the_place)
     fails("[redact]\npattern = (a++++++++++++++++++++++++++++++)\n", ERR_LIMIT,
           "t.conf:2:11: the pattern's repetitions");
     config_free(load("[redact]\npattern = (a|[]b{9}])+[[:digit:]]{1,200}\\{x+(y{3}){4}\n"));
-    fails("[model]\ntau_min = 0.6\n", ERR_RANGE, "t.conf:2:1: tau_min <= tau <= tau_max");
+    fails("[model]\ntau_min = 0.95\n", ERR_RANGE, "t.conf:2:1: tau_min (0.95) lies above");
 }
 END_TEST
 
