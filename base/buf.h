@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A growable byte buffer with a sticky error: appends after a failed allocation do nothing, and the
- * writer asks once at the end (`buf_failed`). Zeroed memory is an empty buffer. One owner, no thread.
+ * writer asks once at the end (`buf_failed`). Zeroed memory is an empty buffer. One owner, no
+ * thread.
  */
 #ifndef VARVE_BASE_BUF_H
 #define VARVE_BASE_BUF_H
@@ -12,7 +13,8 @@
 #include <stdint.h>
 
 struct buf {
-    char *data; /* NUL behind size when data is set by appends, for convenience; may be NULL when empty */
+    char *data; /* NUL behind size when data is set by appends, for convenience; may be NULL when
+                   empty */
     size_t size;
     size_t capacity;
     bool failed;

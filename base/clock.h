@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The one clock. Everything that needs "now" takes a `const struct clock *`; tests and replays pass a
- * simulated one. Event times are microseconds UTC in int64.
+ * The one clock. Everything that needs "now" takes a `const struct clock *`; tests and replays pass
+ * a simulated one. Event times are microseconds UTC in int64.
  */
 #ifndef VARVE_BASE_CLOCK_H
 #define VARVE_BASE_CLOCK_H

@@ -2,10 +2,11 @@
 /*
  * The one list of error codes, and the message that travels with them.
  *
- * A function that can fail returns 0, a negative code of this list (fatal to the operation, forwarded
- * unchanged), or a positive outcome that its own header comment names. Foreign codes (errno, libuv,
- * SQLite) are translated once, in the file that calls the library. The text for people goes into a
- * `struct errmsg` that the caller passes; NULL is allowed everywhere and means "no text wanted".
+ * A function that can fail returns 0, a negative code of this list (fatal to the operation,
+ * forwarded unchanged), or a positive outcome that its own header comment names. Foreign codes
+ * (errno, libuv, SQLite) are translated once, in the file that calls the library. The text for
+ * people goes into a `struct errmsg` that the caller passes; NULL is allowed everywhere and means
+ * "no text wanted".
  */
 #ifndef VARVE_BASE_ERROR_H
 #define VARVE_BASE_ERROR_H
@@ -47,7 +48,8 @@ const char *err_name(int code);
 /* The general text of a code. Static storage. */
 const char *err_text(int code);
 
-/* Writes the text (cut to fit) and returns `code`, so that `return err_set(e, ERR_IO, …)` reads well. */
+/* Writes the text (cut to fit) and returns `code`, so that `return err_set(e, ERR_IO, …)` reads
+ * well. */
 int err_set(struct errmsg *e, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

@@ -2,8 +2,8 @@
 /*
  * A countdown fault: the Nth call of a site fails, then `repeat` more. Compiled in with
  * `-Dfault=true`; otherwise fault_tick() is a constant and costs nothing. Set by tests, or for a
- * whole program by the environment: VARVE_FAULT="alloc:100:1,vfs:3:1,sockwrite:2:1" (site:delay:repeat).
- * Thread: any (the counters are atomic).
+ * whole program by the environment: VARVE_FAULT="alloc:100:1,vfs:3:1,sockwrite:2:1"
+ * (site:delay:repeat). Thread: any (the counters are atomic).
  */
 #ifndef VARVE_BASE_FAULT_H
 #define VARVE_BASE_FAULT_H

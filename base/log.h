@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Log lines to standard error, with the systemd level prefix when it is the journal that reads them.
- * The daemon and the programs log; library folders return errors instead. Lines are rate-limited: at
- * most 50 a second, then one line says how many were left out. Thread: any.
+ * Log lines to standard error, with the systemd level prefix when it is the journal that reads
+ * them. The daemon and the programs log; library folders return errors instead. Lines are
+ * rate-limited: at most 50 a second, then one line says how many were left out. Thread: any.
  */
 #ifndef VARVE_BASE_LOG_H
 #define VARVE_BASE_LOG_H

@@ -23,7 +23,8 @@ char *mem_strndup(const char *s, size_t n) __attribute__((malloc));
 /* The usable size of a live block. */
 size_t mem_size(const void *p);
 
-/* How many blocks this thread has allocated so far; tests count with it that a warm path makes none. */
+/* How many blocks this thread has allocated so far; tests count with it that a warm path makes
+ * none. */
 uint64_t mem_thread_allocations(void);
 
 /* Frees at scope exit: `MEM_AUTO char *s = mem_strdup(…);`. */

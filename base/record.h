@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The plain structs that cross between the folders: a record (one arrival on a stream), and a moment
- * (one event-bounded span of one stream, as the pipeline hands it to memory).
+ * The plain structs that cross between the folders: a record (one arrival on a stream), and a
+ * moment (one event-bounded span of one stream, as the pipeline hands it to memory).
  *
  * Ownership: all pointers are borrowed and live as long as the call they are passed to, unless the
  * receiver's header says otherwise.
@@ -16,24 +16,24 @@
 
 enum stream_kind { KIND_TEXT = 1, KIND_SENSOR = 2, KIND_AUDIO = 3, KIND_VIDEO = 4 };
 
-#define LATENT_DIM 256      /* floats in a latent, unit length or all zero */
-#define MOMENT_RECORDS 256  /* most records in one moment; the boundary cuts there */
+#define LATENT_DIM 256     /* floats in a latent, unit length or all zero */
+#define MOMENT_RECORDS 256 /* most records in one moment; the boundary cuts there */
 #define TIME_UNKNOWN INT64_MIN
-#define TIME_MIN 0LL                   /* 1970-01-01, microseconds UTC */
-#define TIME_MAX 7258118400000000LL    /* 2200-01-01 */
+#define TIME_MIN 0LL                /* 1970-01-01, microseconds UTC */
+#define TIME_MAX 7258118400000000LL /* 2200-01-01 */
 #define STREAM_NAME_MAX 128
 #define SEQ_MAX ((uint64_t)INT64_MAX - 1) /* so that the next one still fits the file's columns */
-#define RECORD_REF_MAX 256             /* bytes of a client's own id */
-#define RECORD_SIZE_MAX (1u << 20)     /* bytes of one record's payload */
-#define CHANNELS_MAX 1024              /* channels of one sensor stream */
+#define RECORD_REF_MAX 256                /* bytes of a client's own id */
+#define RECORD_SIZE_MAX (1u << 20)        /* bytes of one record's payload */
+#define CHANNELS_MAX 1024                 /* channels of one sensor stream */
 #define CHANNEL_NAME_MAX 96
-#define UNUSUAL_ALERT 0.5f          /* score from which something is an alert, for every stream */
+#define UNUSUAL_ALERT 0.5f /* score from which something is an alert, for every stream */
 
 enum record_flag {
-    RECORD_LATE = 1,       /* came after its stream's lateness bound */
-    RECORD_FUTURE = 2,     /* its time lies ahead of the clock */
-    RECORD_NO_TIME = 4,    /* had no time of its own: stamped on arrival */
-    RECORD_REDACTED = 8,   /* something was taken out before it was written */
+    RECORD_LATE = 1,     /* came after its stream's lateness bound */
+    RECORD_FUTURE = 2,   /* its time lies ahead of the clock */
+    RECORD_NO_TIME = 4,  /* had no time of its own: stamped on arrival */
+    RECORD_REDACTED = 8, /* something was taken out before it was written */
 };
 
 /* One sensor value. `channel` indexes the stream's channel names, in order of first appearance. */
@@ -43,11 +43,11 @@ struct sample {
 };
 
 struct record {
-    uint64_t seq;     /* from 1, unique within its stream */
-    int64_t time;     /* event time, microseconds UTC, TIME_MIN..TIME_MAX */
-    int64_t arrival;  /* microseconds UTC */
-    uint32_t flags;   /* enum record_flag */
-    struct slice ref; /* client's own id; size 0: none */
+    uint64_t seq;                 /* from 1, unique within its stream */
+    int64_t time;                 /* event time, microseconds UTC, TIME_MIN..TIME_MAX */
+    int64_t arrival;              /* microseconds UTC */
+    uint32_t flags;               /* enum record_flag */
+    struct slice ref;             /* client's own id; size 0: none */
     struct slice text;            /* text streams: valid UTF-8, no NUL; else size 0 */
     const struct sample *samples; /* sensor streams; else NULL */
     uint32_t sample_count;
@@ -59,13 +59,13 @@ struct unusual {
     int64_t start, end;
     uint32_t first, last; /* indices into the moment's records */
     float bits;           /* surprise of the most surprising record of the run */
-    float z;              /* robust: (bits - median) / (1.4826 MAD) over the stream's recent records */
-    float score;          /* calibrated 0..1; 0.5 and above is an alert */
-    char why[160];        /* e.g. "first line of its kind", "cpu 97.2, usually 3 to 21" */
+    float z;       /* robust: (bits - median) / (1.4826 MAD) over the stream's recent records */
+    float score;   /* calibrated 0..1; 0.5 and above is an alert */
+    char why[160]; /* e.g. "first line of its kind", "cpu 97.2, usually 3 to 21" */
 };
 
 struct entity_seen {
-    char kind[16];  /* host, process, channel, name, address, number, path, user */
+    char kind[16]; /* host, process, channel, name, address, number, path, user */
     char name[96];
     uint32_t count;
 };
@@ -76,16 +76,16 @@ enum moment_end { END_SURPRISE = 1, END_SHIFT = 2, END_GAP = 3, END_LENGTH = 4, 
 
 struct moment {
     enum stream_kind kind;
-    int64_t start, end; /* event times of the first and the last record */
+    int64_t start, end;           /* event times of the first and the last record */
     const struct record *records; /* in time order */
     uint32_t record_count;
     uint32_t flags;        /* OR of the records' */
     enum moment_end ended; /* why it was closed */
     float latent[LATENT_DIM];
-    uint32_t model;   /* version of the encoder that made the latent */
-    float bits;       /* mean surprise of a record, bits */
-    float bits_max;   /* of the most surprising record */
-    float z;          /* of the most surprising record */
+    uint32_t model; /* version of the encoder that made the latent */
+    float bits;     /* mean surprise of a record, bits */
+    float bits_max; /* of the most surprising record */
+    float z;        /* of the most surprising record */
     enum moment_path path;
     uint32_t code;    /* codebook entry, the most likely one */
     float confidence; /* its probability */
@@ -94,7 +94,7 @@ struct moment {
     uint32_t unusual_count;
     const struct entity_seen *entities;
     uint32_t entity_count;
-    char title[160];  /* one line, UTF-8 */
+    char title[160];   /* one line, UTF-8 */
     struct slice gist; /* a few lines, UTF-8, at most 1500 bytes */
 };
 
@@ -104,8 +104,8 @@ const char *stream_kind_name(enum stream_kind kind);
 int stream_kind_parse(const char *name, enum stream_kind *ret_kind);
 
 /*
- * The hash by which a resend is recognised: over ref, time (0 if RECORD_NO_TIME) and payload; not over
- * seq, arrival or flags. XXH3, 64 bits.
+ * The hash by which a resend is recognised: over ref, time (0 if RECORD_NO_TIME) and payload; not
+ * over seq, arrival or flags. XXH3, 64 bits.
  */
 uint64_t record_hash(const struct record *r);
 

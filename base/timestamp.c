@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Civil dates by day counting (Howard Hinnant's "days from civil" scheme), exact over int64 years. */
+/* Civil dates by day counting (Howard Hinnant's "days from civil" scheme), exact over int64 years.
+ */
 #include "base/timestamp.h"
 
 #include <stdio.h>
@@ -67,8 +68,8 @@ static time_t make_local(const struct civil *c, int dst, struct tm *ret)
 
 /*
  * Left alone, mktime answers for an hour that comes twice or never by what it was asked before. An
- * answer whose minutes and hour are not those that were asked for lies in a gap; one that is an hour
- * after the same civil time is the second of two.
+ * answer whose minutes and hour are not those that were asked for lies in a gap; one that is an
+ * hour after the same civil time is the second of two.
  */
 int64_t timestamp_from_civil_local(const struct civil *c)
 {
@@ -190,7 +191,8 @@ int timestamp_parse(const char *s, size_t n, int64_t *ret_us, bool *ret_zoned)
         if (*s != 'T' && *s != 't' && *s != ' ')
             return ERR_PARSE;
         s++;
-        if (!digits(&s, end, 2, &c.hour) || !literal(&s, end, ':') || !digits(&s, end, 2, &c.minute))
+        if (!digits(&s, end, 2, &c.hour) || !literal(&s, end, ':') ||
+            !digits(&s, end, 2, &c.minute))
             return ERR_PARSE;
         if (s < end && *s == ':') {
             s++;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* UTF-8 checks over borrowed bytes. Overlong forms, surrogates and values past U+10FFFF are errors. */
+/* UTF-8 checks over borrowed bytes. Overlong forms, surrogates and values past U+10FFFF are errors.
+ */
 #ifndef VARVE_BASE_UTF8_H
 #define VARVE_BASE_UTF8_H
 
@@ -8,7 +9,8 @@
 
 /* Bytes of the valid sequence that starts at s (1 to 4), or 0. */
 size_t utf8_sequence(const char *s, size_t n);
-/* True when all n bytes are valid; else *ret_at (may be NULL) is the offset of the first bad byte. */
+/* True when all n bytes are valid; else *ret_at (may be NULL) is the offset of the first bad byte.
+ */
 bool utf8_valid(const char *s, size_t n, size_t *ret_at);
 /* The largest size <= max that does not cut a sequence of valid UTF-8 s. */
 size_t utf8_cut(const char *s, size_t n, size_t max);

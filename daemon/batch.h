@@ -41,12 +41,12 @@ struct batch {
     size_t bytes; /* payload */
 
     /*
-     * What the submitter wants to hear, on the loop, once: status 0 means durable, and `acked` is the
-     * highest seq up to which everything received is durable. NULL when nobody waits.
+     * What the submitter wants to hear, on the loop, once: status 0 means durable, and `acked` is
+     * the highest seq up to which everything received is durable. NULL when nobody waits.
      */
     void (*acked_cb)(struct batch *, int status, uint64_t acked, const struct errmsg *err);
-    void *owner;      /* the submitter's */
-    uint64_t charge;  /* bytes of the submitter's credit that come back with the acknowledgement */
+    void *owner;     /* the submitter's */
+    uint64_t charge; /* bytes of the submitter's credit that come back with the acknowledgement */
 
     /* Where the source stands behind this batch; committed with it. Empty: none. */
     char cursor_key[192];
@@ -55,20 +55,21 @@ struct batch {
     uint16_t channels; /* sensor: how many of the stream's channels are known by now */
 
     /*
-     * A record whose number is taken by another payload: refuses the whole batch, or, for a channel,
-     * is left out alone and noted here as pairs of u64: its tag as submitted, its number.
+     * A record whose number is taken by another payload: refuses the whole batch, or, for a
+     * channel, is left out alone and noted here as pairs of u64: its tag as submitted, its number.
      */
     bool conflicts_singly;
     struct buf conflicts;
 
     /* Filled in on admission. */
     uint64_t seq_first, seq_last; /* lowest and highest of its records */
-    uint64_t high;        /* the stream's highest seq after this batch */
-    uint64_t tag;         /* its number within the stream */
-    uint64_t leans_on;    /* the lowest tag of a batch under way that holds a record it repeats; 0: none */
-    uint32_t remaining;   /* records that lie in no stored moment yet */
-    int64_t pending_id;   /* in the journal */
-    struct buf block;     /* what the journal keeps of it */
+    uint64_t high;                /* the stream's highest seq after this batch */
+    uint64_t tag;                 /* its number within the stream */
+    uint64_t
+        leans_on; /* the lowest tag of a batch under way that holds a record it repeats; 0: none */
+    uint32_t remaining;           /* records that lie in no stored moment yet */
+    int64_t pending_id;           /* in the journal */
+    struct buf block;             /* what the journal keeps of it */
     struct store_stream snapshot; /* the stream's counters after this batch */
     uint16_t channels_from;       /* channels that must be written with it */
     struct write_job job;
@@ -80,8 +81,8 @@ void batch_release_records(struct batch *b);
 struct batch *batch_new(struct live_stream *stream);
 void batch_free(struct batch *b);
 /*
- * A slot for one more record, zeroed; NULL when memory is out. Slots move when the array grows: keep
- * no pointer to an earlier one.
+ * A slot for one more record, zeroed; NULL when memory is out. Slots move when the array grows:
+ * keep no pointer to an earlier one.
  */
 struct record *batch_add(struct batch *b);
 /* Copies r and all it points to. 0 or ERR_NOMEM. */

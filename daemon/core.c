@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Happy path: open the file, load the streams, start writer and pools, listen, start the sources, run
- * the loop. A signal stops in this order: sources, sockets, streams (drained and flushed), pools,
- * writer (commits, checkpoints), file. Nothing that was acknowledged waits for any of it: the journal
- * has it already, so a drain that takes too long is cut short after DRAIN_MS.
+ * Happy path: open the file, load the streams, start writer and pools, listen, start the sources,
+ * run the loop. A signal stops in this order: sources, sockets, streams (drained and flushed),
+ * pools, writer (commits, checkpoints), file. Nothing that was acknowledged waits for any of it:
+ * the journal has it already, so a drain that takes too long is cut short after DRAIN_MS.
  */
 #include "daemon/core.h"
 
@@ -35,7 +35,8 @@ double daemon_load(const struct daemon *d)
     return fill < 1 ? fill : 1;
 }
 
-/* ---- configuration ------------------------------------------------------------------------------- */
+/* ---- configuration
+ * ------------------------------------------------------------------------------- */
 
 static bool config_is_used(const struct daemon *d, const struct config *config)
 {
@@ -85,7 +86,8 @@ int daemon_reload(struct daemon *d, struct errmsg *kept, struct errmsg *err)
     *slot = d->config;
     d->config = fresh;
     log_set_level((enum log_level)fresh->log.level);
-    server_set_limits(d->server, (size_t)fresh->ipc.max_request, (size_t)fresh->ipc.max_connections);
+    server_set_limits(d->server, (size_t)fresh->ipc.max_request,
+                      (size_t)fresh->ipc.max_connections);
     sources_apply(d);
     log_info("configuration loaded again%s%s", kept->text[0] ? "; needs a restart: " : "",
              kept->text);
@@ -103,7 +105,8 @@ static void on_sighup(uv_signal_t *signal, int signum)
     notify_state("READY=1");
 }
 
-/* ---- once a second --------------------------------------------------------------------------------- */
+/* ---- once a second
+ * --------------------------------------------------------------------------------- */
 
 static void on_second(uv_timer_t *timer)
 {
@@ -121,7 +124,8 @@ static void on_second(uv_timer_t *timer)
         notify_state("WATCHDOG=1");
 }
 
-/* ---- sketches -------------------------------------------------------------------------------------- */
+/* ---- sketches
+ * -------------------------------------------------------------------------------------- */
 
 static void load_sketches(struct work *work, unsigned thread)
 {
@@ -136,11 +140,13 @@ static void sketches_loaded(struct work *work)
     struct daemon *d = container_of(work, struct daemon, sketch_work);
     d->sketches_loaded = true;
     if (!d->stopping)
-        sources_apply(d); /* first: what a source says of its stream holds for the journal's records too */
+        sources_apply(
+            d); /* first: what a source says of its stream holds for the journal's records too */
     streams_start(d);
 }
 
-/* ---- stopping -------------------------------------------------------------------------------------- */
+/* ---- stopping
+ * -------------------------------------------------------------------------------------- */
 
 static bool all_idle(const struct daemon *d)
 {
@@ -156,7 +162,8 @@ static void close_handles(struct daemon *d)
     for (int i = 0; i < 3; i++) {
         int signum = signals[i]->signum;
         uv_close((uv_handle_t *)signals[i], NULL);
-        signal(signum, SIG_IGN); /* libuv gives it back to its default: it would cut the end short */
+        signal(signum,
+               SIG_IGN); /* libuv gives it back to its default: it would cut the end short */
     }
     uv_close((uv_handle_t *)&d->second, NULL);
     uv_close((uv_handle_t *)&d->drain, NULL);
@@ -243,7 +250,8 @@ static void on_stop_signal(uv_signal_t *signal, int signum)
     sources_stop(d, drain_streams);
 }
 
-/* ---- starting -------------------------------------------------------------------------------------- */
+/* ---- starting
+ * -------------------------------------------------------------------------------------- */
 
 static int start_signals(struct daemon *d)
 {

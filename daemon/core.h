@@ -6,8 +6,8 @@
 #include "daemon/daemon.h"
 
 /*
- * Runs until a signal ends it; takes `config` over. Returns 0 after a clean stop; otherwise the code
- * and what was wrong. Once a process.
+ * Runs until a signal ends it; takes `config` over. Returns 0 after a clean stop; otherwise the
+ * code and what was wrong. Once a process.
  */
 int daemon_run(const struct config_args *args, struct config *config, struct errmsg *err);
 

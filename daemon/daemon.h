@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The daemon as a whole: what its parts share. All fields are the loop thread's unless said otherwise. */
+/* The daemon as a whole: what its parts share. All fields are the loop thread's unless said
+ * otherwise. */
 #ifndef VARVE_DAEMON_DAEMON_H
 #define VARVE_DAEMON_DAEMON_H
 
@@ -36,8 +37,8 @@ struct daemon {
     struct writer writer;
     struct pool model_pool, query_pool;
     struct query_thread query_threads[POOL_THREADS_MAX]; /* each its own thread's */
-    struct reader *model_readers[POOL_THREADS_MAX]; /* one a model thread, for resends */
-    struct sketch_index *sketches; /* appended to by the loop once loaded */
+    struct reader *model_readers[POOL_THREADS_MAX];      /* one a model thread, for resends */
+    struct sketch_index *sketches;                       /* appended to by the loop once loaded */
     bool sketches_loaded;
     atomic_bool sketches_stop; /* ends their loading early */
     struct live_stream *streams, **streams_last;
@@ -56,7 +57,8 @@ struct daemon {
     unsigned seconds;          /* since the start */
     unsigned watchdog_seconds; /* 0: nobody watches */
     struct work sketch_work;
-    struct config *old_configs[OLD_CONFIGS]; /* replaced by reloads; a source that ends uses it still */
+    struct config
+        *old_configs[OLD_CONFIGS]; /* replaced by reloads; a source that ends uses it still */
     uv_signal_t sigterm, sigint, sighup;
     int64_t started; /* by the clock */
     bool stopping;

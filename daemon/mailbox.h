@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * How other threads speak to the loop: a message names the function that the loop runs. Messages of
- * one thread arrive in the order they were posted. This and the two job queues (pool, writer) are the
- * only places in the daemon where threads meet.
+ * one thread arrive in the order they were posted. This and the two job queues (pool, writer) are
+ * the only places in the daemon where threads meet.
  */
 #ifndef VARVE_DAEMON_MAILBOX_H
 #define VARVE_DAEMON_MAILBOX_H
@@ -29,6 +29,6 @@ void mailbox_close(struct mailbox *m);
 /* Any thread. */
 void mailbox_post(struct mailbox *m, struct message *message);
 
-#define container_of(p, type, member) ((type *)((char *)(p) - offsetof(type, member)))
+#define container_of(p, type, member) ((type *)((char *)(p)-offsetof(type, member)))
 
 #endif

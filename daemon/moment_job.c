@@ -39,7 +39,8 @@ static void *copy_array(struct arena *arena, const void *from, size_t size, bool
     return copy;
 }
 
-/* The writer reads the records' numbers, times and sizes, never their payload: that is in the block. */
+/* The writer reads the records' numbers, times and sizes, never their payload: that is in the
+ * block. */
 static bool copy_moment(struct moment_job *job, const struct moment *m)
 {
     bool ok = true;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A closed moment on its way to the file: its own copy of everything, the evidence block and the index
- * words, made on the pool so that the writer only writes.
+ * A closed moment on its way to the file: its own copy of everything, the evidence block and the
+ * index words, made on the pool so that the writer only writes.
  */
 #ifndef VARVE_DAEMON_MOMENT_JOB_H
 #define VARVE_DAEMON_MOMENT_JOB_H

@@ -42,7 +42,8 @@ struct pool {
 int pool_init(struct pool *p, unsigned threads, const char *name, struct mailbox *mailbox);
 /* Runs what is queued, then joins the threads. Loop thread; `done`s come through the mailbox. */
 void pool_stop(struct pool *p);
-/* `done` without `run`, and `dropped` set, for what is queued and for all that comes. Loop thread. */
+/* `done` without `run`, and `dropped` set, for what is queued and for all that comes. Loop thread.
+ */
 void pool_drop(struct pool *p);
 /* Loop thread. */
 void pool_submit(struct pool *p, struct work *w);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a thread of the query pool keeps from question to question. Its own thread's, once started. */
+/* What a thread of the query pool keeps from question to question. Its own thread's, once started.
+ */
 #ifndef VARVE_DAEMON_QUERY_THREAD_H
 #define VARVE_DAEMON_QUERY_THREAD_H
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Expected: numbers come in order, resends reach back a few thousand at most. A slot a number modulo
- * the ring's size; a number that was overwritten is SEQ_OLD.
+ * Expected: numbers come in order, resends reach back a few thousand at most. A slot a number
+ * modulo the ring's size; a number that was overwritten is SEQ_OLD.
  */
 #include "daemon/seqs.h"
 
@@ -63,7 +63,8 @@ enum seq_verdict seqs_check(const struct seqs *s, uint64_t seq, uint64_t hash)
     return slot->hash == hash ? SEQ_SAME : SEQ_OTHER;
 }
 
-/* A stream that is written to in earnest gets the large ring; without memory the small one serves. */
+/* A stream that is written to in earnest gets the large ring; without memory the small one serves.
+ */
 static void grow(struct seqs *s)
 {
     struct slot *ring = mem_calloc(RING_LARGE, sizeof(*ring));

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The sequence numbers of one stream: which are taken, and by what. The newest are kept in a ring by
- * hash; older ones are looked up in the file. This is what makes a resend harmless.
- * One owner at a time.
+ * The sequence numbers of one stream: which are taken, and by what. The newest are kept in a ring
+ * by hash; older ones are looked up in the file. This is what makes a resend harmless. One owner at
+ * a time.
  */
 #ifndef VARVE_DAEMON_SEQS_H
 #define VARVE_DAEMON_SEQS_H

@@ -9,8 +9,8 @@
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "daemon/daemon.h"
-#include "pipeline/redact.h"
 #include "daemon/sources/source.h"
+#include "pipeline/redact.h"
 
 /* A stream may have this much on its way before its durable senders are told to wait. */
 #define STREAM_FULL_BYTES (4u << 20)
@@ -227,9 +227,10 @@ void stream_batch_journaled(struct write_job *job)
         s->refused_tag = b->tag;
         log_warn("stream %s: %u records were refused: %s", s->row.name, b->count, job->err.text);
     } else if (b->leans_on > 0 && b->leans_on <= s->refused_tag) {
-        status = err_set(&job->err, ERR_BUSY,
-                         "stream %s: an earlier sending of these records was refused: send them again",
-                         s->row.name);
+        status =
+            err_set(&job->err, ERR_BUSY,
+                    "stream %s: an earlier sending of these records was refused: send them again",
+                    s->row.name);
     }
     if (b->acked_cb)
         b->acked_cb(b, status, b->high, &job->err);
@@ -320,7 +321,8 @@ int streams_set_redaction(struct daemon *d, const struct config *config, struct 
         if (s->row.kind != KIND_TEXT)
             continue;
         struct stream_redactor *r = mem_calloc(1, sizeof(*r));
-        rc = r ? make_redactor(config, &r->redactor, err) : err_set(err, ERR_NOMEM, "out of memory");
+        rc =
+            r ? make_redactor(config, &r->redactor, err) : err_set(err, ERR_NOMEM, "out of memory");
         if (rc != 0) {
             mem_free(r);
             break;

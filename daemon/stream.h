@@ -7,8 +7,8 @@
  * submitter hears of it and the stream's next turn pushes the records through the pipeline; moments
  * go to the writer, and with the last record of a batch in a stored moment its journal row goes.
  *
- * Threads: a stream has at most one turn at a time, on some pool thread. Fields are the loop's or the
- * turn's, as marked; what both need goes along with the turn.
+ * Threads: a stream has at most one turn at a time, on some pool thread. Fields are the loop's or
+ * the turn's, as marked; what both need goes along with the turn.
  */
 #ifndef VARVE_DAEMON_STREAM_H
 #define VARVE_DAEMON_STREAM_H
@@ -35,7 +35,7 @@ struct stream_counters {
     atomic_ullong moments, latent, discrete;
     atomic_ullong next_seq;
     atomic_llong first_time, last_time; /* of its records; TIME_UNKNOWN when none */
-    atomic_uint open_records; /* in the sorter and in open moments */
+    atomic_uint open_records;           /* in the sorter and in open moments */
     atomic_uint tau_thousandths;
 };
 
@@ -45,35 +45,36 @@ struct live_stream {
     struct store_stream row; /* id, name, kind, source, created: never change */
     enum stream_policy policy;
     _Atomic int64_t lateness; /* set by the loop, read when the pipeline is made */
-    double tau_min, tau_max; /* the router's bounds */
+    double tau_min, tau_max;  /* the router's bounds */
     struct stream_counters counters;
 
     /* The loop's. */
     struct stream_item *inbox, **inbox_last; /* what the next turn gets */
     struct stream_item *turn_items;          /* what this turn has */
-    size_t undone_bytes; /* submitted and not yet through the model */
+    size_t undone_bytes;                     /* submitted and not yet through the model */
     bool in_turn;
-    int64_t sealed; /* monotonic: when a question last closed its open moments; 0: never */
+    int64_t sealed;       /* monotonic: when a question last closed its open moments; 0: never */
     uint64_t refused_tag; /* of the last batch that the journal could not take */
-    char **channels; /* sensor: names by index; slots are filled once and stay */
+    char **channels;      /* sensor: names by index; slots are filled once and stay */
     uint16_t channel_count;
     struct work work;
 
     /* The turn's. */
     struct pipeline_stream *pipeline;
-    struct redactor *redactor; /* text: a secret may spread over lines, so each stream has its own */
+    struct redactor
+        *redactor; /* text: a secret may spread over lines, so each stream has its own */
     struct seqs *seqs;
     struct batch *journaling, **journaling_last; /* admitted, not known to be durable yet */
     struct batch *modelled, **modelled_last; /* records of it lie in open moments; oldest first */
-    struct batch *refused, **refused_last; /* on admission: the loop tells their submitters */
-    size_t modelled_bytes;   /* that this turn got through */
+    struct batch *refused, **refused_last;   /* on admission: the loop tells their submitters */
+    size_t modelled_bytes;                   /* that this turn got through */
     uint64_t next_tag;
-    uint64_t durable_high;   /* highest seq that is durable */
-    uint16_t channels_told;  /* the encoder knows that many */
-    uint16_t channels_stored; /* known to be durable */
-    bool learnt;             /* something to save since the last snapshot */
-    struct buf learnt_before; /* the last snapshot, until the pipeline is made */
-    double load;             /* of the daemon, told by the loop before each turn */
+    uint64_t durable_high;        /* highest seq that is durable */
+    uint16_t channels_told;       /* the encoder knows that many */
+    uint16_t channels_stored;     /* known to be durable */
+    bool learnt;                  /* something to save since the last snapshot */
+    struct buf learnt_before;     /* the last snapshot, until the pipeline is made */
+    double load;                  /* of the daemon, told by the loop before each turn */
     struct stream_flush *flushes; /* waiting for batches that are being journaled */
 };
 
@@ -89,7 +90,7 @@ struct stream_waiter {
 struct stream_flush {
     struct stream_item item;
     struct stream_flush *next;
-    uint64_t upto; /* the last batch it waits for */
+    uint64_t upto;  /* the last batch it waits for */
     bool left_over; /* moments that closed before it wait for room on the disk */
     struct write_job job;
     struct live_stream *stream;
@@ -97,7 +98,8 @@ struct stream_flush {
     void *arg;
 };
 
-/* A question to a stream's model, asked in its turn: `run` on a pool thread, then `done` on the loop. */
+/* A question to a stream's model, asked in its turn: `run` on a pool thread, then `done` on the
+ * loop. */
 struct stream_call {
     struct stream_item item;
     struct message message;
@@ -119,7 +121,8 @@ void stream_state_key(const struct live_stream *s, char *out, size_t size);
 /* The journal's verdict on a batch, on the loop (stream.c). */
 void stream_batch_journaled(struct write_job *job);
 
-/* Loads every stream of the file, and the journal that a crash left behind. Before the writer starts. */
+/* Loads every stream of the file, and the journal that a crash left behind. Before the writer
+ * starts. */
 int streams_load(struct daemon *d, struct errmsg *err);
 /* Puts a batch that lies in the journal in line for the pipeline; no turn starts yet. */
 void stream_take_up(struct live_stream *s, struct batch *b);

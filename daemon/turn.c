@@ -30,7 +30,8 @@ static void refuse(struct live_stream *s, struct batch *b, int status)
     s->refused_last = &b->next;
 }
 
-/* ---- admission --------------------------------------------------------------------------------- */
+/* ---- admission ---------------------------------------------------------------------------------
+ */
 
 static int redact_record(struct redactor *redactor, struct batch *b, struct record *r,
                          struct buf *scratch)
@@ -86,7 +87,8 @@ static int check_file(struct live_stream *s, unsigned thread, uint64_t seq, uint
             return rc;
     }
     struct old_lookup lookup = {false, 0};
-    int rc = evidence_find_seq(d->model_readers[thread], s->row.id, seq, seq, found_old, &lookup, err);
+    int rc =
+        evidence_find_seq(d->model_readers[thread], s->row.id, seq, seq, found_old, &lookup, err);
     if (rc != 0)
         return rc;
     *ret = !lookup.found ? SEQ_NEW : lookup.hash == hash ? SEQ_SAME : SEQ_OTHER;
@@ -110,7 +112,8 @@ static const struct batch *find_journaling(const struct live_stream *s, uint64_t
     return NULL;
 }
 
-/* A record is left out because another sending of it is under way: it is durable when that one is. */
+/* A record is left out because another sending of it is under way: it is durable when that one is.
+ */
 static void lean(struct live_stream *s, struct batch *b, uint64_t seq)
 {
     const struct record *r;
@@ -119,7 +122,8 @@ static void lean(struct live_stream *s, struct batch *b, uint64_t seq)
         b->leans_on = first->tag;
 }
 
-/* Among records of this batch and those that are being journaled: numbers the file does not know yet. */
+/* Among records of this batch and those that are being journaled: numbers the file does not know
+ * yet. */
 static enum seq_verdict check_under_way(const struct live_stream *s, const struct batch *b,
                                         uint32_t kept, uint64_t seq, uint64_t hash)
 {
@@ -133,8 +137,8 @@ static enum seq_verdict check_under_way(const struct live_stream *s, const struc
 }
 
 /*
- * Numbers the records and takes out those that are stored already. `tag` carries the hash meanwhile.
- * ERR_CONFLICT: a number that is taken by another payload.
+ * Numbers the records and takes out those that are stored already. `tag` carries the hash
+ * meanwhile. ERR_CONFLICT: a number that is taken by another payload.
  */
 static int number_batch(struct live_stream *s, struct batch *b, unsigned thread)
 {
@@ -167,8 +171,8 @@ static int number_batch(struct live_stream *s, struct batch *b, unsigned thread)
                            s->row.name, (unsigned long long)SEQ_MAX);
         if (verdict == SEQ_OTHER)
             return err_set(&b->job.err, ERR_CONFLICT,
-                           "stream %s: seq %llu is stored already with another payload", s->row.name,
-                           (unsigned long long)r.seq);
+                           "stream %s: seq %llu is stored already with another payload",
+                           s->row.name, (unsigned long long)r.seq);
         if (verdict == SEQ_SAME) {
             lean(s, b, r.seq);
             continue;
@@ -275,7 +279,8 @@ static void admit(struct live_stream *s, struct batch *b, unsigned thread)
     writer_post(&s->daemon->writer, &b->job, true);
 }
 
-/* ---- the pipeline ------------------------------------------------------------------------------ */
+/* ---- the pipeline ------------------------------------------------------------------------------
+ */
 
 static struct batch *find_modelled(struct live_stream *s, uint64_t tag, struct batch ***ret_at)
 {
@@ -421,7 +426,8 @@ static void model_batch(struct live_stream *s, struct batch *b)
     release_flushes(s);
 }
 
-/* An acknowledgement must not cover numbers that were refused: those at the end are as if never sent. */
+/* An acknowledgement must not cover numbers that were refused: those at the end are as if never
+ * sent. */
 static void free_numbers(struct live_stream *s)
 {
     uint64_t high = s->durable_high;
@@ -448,12 +454,14 @@ static void forget_refused(struct live_stream *s, struct batch *b)
     release_flushes(s);
 }
 
-/* ---- flush, tick, snapshot --------------------------------------------------------------------- */
+/* ---- flush, tick, snapshot ---------------------------------------------------------------------
+ */
 
 static int flush_apply(struct write_job *job, struct store *store, struct errmsg *err)
 {
     struct stream_flush *f = container_of(job, struct stream_flush, job);
-    /* What counts is its place in the writer's order: whatever closed before is written, or laid aside. */
+    /* What counts is its place in the writer's order: whatever closed before is written, or laid
+     * aside. */
     f->left_over = atomic_load(&f->stream->daemon->writer.counters.laid_aside) > 0;
     return 0;
 }
@@ -463,9 +471,10 @@ static void flush_done(struct write_job *job)
     struct stream_flush *f = container_of(job, struct stream_flush, job);
     int status = job->status;
     if (status == 0 && f->left_over)
-        status = err_set(&job->err, ERR_FULL,
-                         "stream %s: records are durable, but their moments wait for room on the disk",
-                         f->stream->row.name);
+        status =
+            err_set(&job->err, ERR_FULL,
+                    "stream %s: records are durable, but their moments wait for room on the disk",
+                    f->stream->row.name);
     f->cb(f->arg, status, &job->err);
     mem_free(f);
 }

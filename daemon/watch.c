@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Expected: a handful of watches, a few moments a second. A watch with a query is one search over the
- * closed moment's own span; without one, the moment's most unusual span decides.
+ * Expected: a handful of watches, a few moments a second. A watch with a query is one search over
+ * the closed moment's own span; without one, the moment's most unusual span decides.
  */
 #include "daemon/watch.h"
 
@@ -66,7 +66,8 @@ void watch_add(struct daemon *d, struct ipc_request *req)
     for (const struct watch *w = d->watches; w; w = w->next)
         count++;
     if (count >= WATCHES_MAX) {
-        reply_error(req, err_set(&err, ERR_LIMIT, "there are %d watches already", WATCHES_MAX), &err);
+        reply_error(req, err_set(&err, ERR_LIMIT, "there are %d watches already", WATCHES_MAX),
+                    &err);
         return;
     }
     struct watch *w = mem_calloc(1, sizeof(*w));
@@ -154,8 +155,7 @@ static void write_hit(struct look *l, const struct recall_item *item)
 static int look_by_query(struct look *l, struct query_thread *t, const struct recall_filter *filter,
                          struct errmsg *err)
 {
-    struct recall_query q = {
-        .text = {l->query, strlen(l->query)}, .filter = *filter, .limit = 10};
+    struct recall_query q = {.text = {l->query, strlen(l->query)}, .filter = *filter, .limit = 10};
     struct recall_found found;
     int rc = recall_search(t->reader, &q, &t->arena, &found, err);
     for (uint32_t i = 0; rc == 0 && i < found.items.count; i++)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Standing queries (memory.watch): each closed moment is put to every watch that may want it, by the
- * same search that answers memory.search, and hits go out as notifications. Loop thread.
+ * Standing queries (memory.watch): each closed moment is put to every watch that may want it, by
+ * the same search that answers memory.search, and hits go out as notifications. Loop thread.
  */
 #ifndef VARVE_DAEMON_WATCH_H
 #define VARVE_DAEMON_WATCH_H

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Happy path: take up to BATCH_JOBS queued jobs, begin, apply each, commit, post them back. Lazy jobs
- * alone wait until they are many or old, as a commit costs more than most jobs. Between batches:
- * consolidate a little when the queue is empty, checkpoint when the WAL has grown. A WAL that
- * grew is cut down at rest only, so that a busy one is written in place again and again.
+ * Happy path: take up to BATCH_JOBS queued jobs, begin, apply each, commit, post them back. Lazy
+ * jobs alone wait until they are many or old, as a commit costs more than most jobs. Between
+ * batches: consolidate a little when the queue is empty, checkpoint when the WAL has grown. A WAL
+ * that grew is cut down at rest only, so that a busy one is written in place again and again.
  * Failure: see writer.h. Sizes: a queue of at most QUEUE_BYTES plus what the loop itself posts.
  */
 #include "daemon/writer.h"
@@ -17,11 +17,13 @@
 #include "base/log.h"
 
 #define BATCH_JOBS 256
-#define BATCH_BYTES (8u << 20) /* bounds the time of a commit, and so an acknowledgement's delay */
+#define BATCH_BYTES (8u << 20) /* bounds the time of a commit, and so an acknowledgement's delay   \
+                                */
 #define QUEUE_BYTES (16u << 20)
 #define LAZY_BYTES (1u << 20)
 #define LAZY_MS 20
-#define CHECKPOINT_BYTES (16u << 20) /* of jobs since the last one: keeps the WAL near this size */
+#define CHECKPOINT_BYTES (16u << 20) /* of jobs since the last one: keeps the WAL near this size   \
+                                      */
 #define IDLE_MS 1000
 #define BETWEEN_MS 20 /* two steps of consolidation */
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The one thread that owns the one writing SQLite connection: it takes jobs in order, commits many of
- * them together, and makes every checkpoint.
+ * The one thread that owns the one writing SQLite connection: it takes jobs in order, commits many
+ * of them together, and makes every checkpoint.
  *
- * A transaction that fails is rolled back and its jobs are tried again one by one, so that each gets
- * its own verdict and none pays for another. A job that must not be lost (`keep`) and fails for want
- * of room is laid aside and tried again after the next success, at least once a second.
+ * A transaction that fails is rolled back and its jobs are tried again one by one, so that each
+ * gets its own verdict and none pays for another. A job that must not be lost (`keep`) and fails
+ * for want of room is laid aside and tried again after the next success, at least once a second.
  */
 #ifndef VARVE_DAEMON_WRITER_H
 #define VARVE_DAEMON_WRITER_H
@@ -26,7 +26,7 @@ struct write_job {
     void (*done)(struct write_job *);
     size_t size; /* bytes it holds, for the queue's bound */
     bool keep;
-    bool lazy; /* nobody waits for it: it may wait a moment for others to be committed with */
+    bool lazy;    /* nobody waits for it: it may wait a moment for others to be committed with */
     bool ordered; /* of kept ones: none is tried while an earlier ordered one is laid aside */
     bool aside;   /* was laid aside before: people know */
     int status;
@@ -57,8 +57,8 @@ struct writer {
 
 /* Takes over `store`: from now on only the writer's thread touches it. */
 int writer_init(struct writer *w, struct store *store, struct mailbox *mailbox);
-/* Any thread but the writer's. A pool thread waits while the queue is over its bound; the loop, which
- * must not wait, passes `may_wait` false. */
+/* Any thread but the writer's. A pool thread waits while the queue is over its bound; the loop,
+ * which must not wait, passes `may_wait` false. */
 void writer_post(struct writer *w, struct write_job *job, bool may_wait);
 /* Commits all that is queued, checkpoints, joins. The store stays open for its owner to close. */
 void writer_stop(struct writer *w);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Ingest channels: connections that send frames of records to one stream. Each frame is one batch; its
- * credits come back with its acknowledgement, and reading stops while the stream's queue is full.
+ * Ingest channels: connections that send frames of records to one stream. Each frame is one batch;
+ * its credits come back with its acknowledgement, and reading stops while the stream's queue is
+ * full.
  */
 #include <string.h>
 
@@ -14,7 +15,7 @@ struct ingest_channel {
     struct daemon *daemon;
     struct live_stream *stream;
     struct ipc_conn *conn; /* NULL once it is gone */
-    unsigned under_way;    /* batches and calls that hold this: an answer may close the connection */
+    unsigned under_way; /* batches and calls that hold this: an answer may close the connection */
     bool closing;
     struct stream_waiter paused;
     uint16_t *map; /* sensor: the client's channel index -> the stream's, UINT16_MAX: unknown */

@@ -102,7 +102,8 @@ void handle_forecast(struct daemon *d, struct ipc_request *req)
     if (!s)
         rc = err_set(&err, ERR_NOTFOUND, "no stream is called \"%s\"", name);
     else if (s->row.kind != KIND_SENSOR)
-        rc = err_set(&err, ERR_UNSUPPORTED, "stream %s holds text; only sensors are forecast", name);
+        rc =
+            err_set(&err, ERR_UNSUPPORTED, "stream %s holds text; only sensors are forecast", name);
     struct forecast *f = rc == 0 ? mem_calloc(1, sizeof(*f)) : NULL;
     if (rc == 0 && !f)
         rc = err_set(&err, ERR_NOMEM, "out of memory");

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Who answers what: one function a method, all on the loop thread. Each answers its request once. */
+/* Who answers what: one function a method, all on the loop thread. Each answers its request once.
+ */
 #ifndef VARVE_DAEMON_HANDLERS_H
 #define VARVE_DAEMON_HANDLERS_H
 

@@ -11,7 +11,8 @@
 
 #define NOTES_STREAM "notes"
 
-/* ---- pin, unpin, feedback ------------------------------------------------------------------------ */
+/* ---- pin, unpin, feedback
+ * ------------------------------------------------------------------------ */
 
 struct mark {
     struct write_job job;
@@ -23,7 +24,8 @@ static int mark_apply(struct write_job *job, struct store *store, struct errmsg 
 {
     struct mark *m = container_of(job, struct mark, job);
     if (m->req->method == API_MEMORY_FEEDBACK)
-        return store_feedback(store, m->id, api_bool(m->req->method, m->req->params, "helped"), err);
+        return store_feedback(store, m->id, api_bool(m->req->method, m->req->params, "helped"),
+                              err);
     return store_pin(store, m->id, m->req->method == API_MEMORY_PIN, err);
 }
 
@@ -35,8 +37,8 @@ static void mark_done(struct write_job *job)
         reply_error(req, job->status, &job->err);
     } else {
         bool feedback = req->method == API_MEMORY_FEEDBACK;
-        bool value = feedback ? api_bool(req->method, req->params, "helped")
-                              : req->method == API_MEMORY_PIN;
+        bool value =
+            feedback ? api_bool(req->method, req->params, "helped") : req->method == API_MEMORY_PIN;
         char result[96];
         int n = snprintf(result, sizeof(result), "{\"id\":\"%lld\",\"%s\":%s}", (long long)m->id,
                          feedback ? "helped" : "pinned", value ? "true" : "false");
@@ -77,7 +79,8 @@ void handle_feedback(struct daemon *d, struct ipc_request *req)
     mark(d, req);
 }
 
-/* ---- remember ------------------------------------------------------------------------------------ */
+/* ---- remember
+ * ------------------------------------------------------------------------------------ */
 
 struct note {
     struct daemon *daemon;
@@ -200,5 +203,6 @@ void handle_remember(struct daemon *d, struct ipc_request *req)
     n->daemon = d;
     n->req = req;
     const char *stream = json_string(json_get(req->params, "stream"));
-    stream_open(d, stream ? stream : NOTES_STREAM, KIND_TEXT, "notes by hand", note_stream_opened, n);
+    stream_open(d, stream ? stream : NOTES_STREAM, KIND_TEXT, "notes by hand", note_stream_opened,
+                n);
 }

@@ -16,9 +16,9 @@
 #include "model/encoder.h"
 
 /*
- * A question about the present must not miss what lies in open moments: `ask` closes them first, but a
- * stream's no oftener than SEAL_US, so that questions do not cut what belongs together, and not while
- * records are waiting for the model.
+ * A question about the present must not miss what lies in open moments: `ask` closes them first,
+ * but a stream's no oftener than SEAL_US, so that questions do not cut what belongs together, and
+ * not while records are waiting for the model.
  */
 #define SEAL_US (30 * US_PER_SECOND)
 #define SEAL_BACKLOG (256u << 10)
@@ -104,7 +104,8 @@ static struct slice text_of(struct asked *a, const char *name)
     return text ? (struct slice){text, strlen(text)} : (struct slice){NULL, 0};
 }
 
-/* The text as a latent of the space that text moments lie in; NULL when memory is out: words only. */
+/* The text as a latent of the space that text moments lie in; NULL when memory is out: words only.
+ */
 static const float *latent_of(struct asked *a, struct slice text)
 {
     float *latent = arena_alloc(a->arena, LATENT_DIM * sizeof(*latent));
@@ -246,11 +247,11 @@ static int answer_history(struct asked *a)
         buf_printf(&full, "%s:", kind);
     buf_puts(&full, name);
     struct recall_life life;
-    int rc = buf_failed(&full) ? err_set(a->err, ERR_NOMEM, "out of memory")
-                               : recall_entity_history(
-                                     a->reader, full.data, &a->filter,
-                                     (uint32_t)api_int(a->method, a->params, "limit"), a->arena,
-                                     &life, a->err);
+    int rc = buf_failed(&full)
+                 ? err_set(a->err, ERR_NOMEM, "out of memory")
+                 : recall_entity_history(a->reader, full.data, &a->filter,
+                                         (uint32_t)api_int(a->method, a->params, "limit"), a->arena,
+                                         &life, a->err);
     buf_deinit(&full);
     if (rc == 0)
         recall_life_json(a->out, &life);

@@ -172,12 +172,13 @@ void handle_status(struct daemon *d, struct ipc_request *req)
     reply_buf(req, &out);
 }
 
-/* ---- metrics ------------------------------------------------------------------------------------- */
+/* ---- metrics
+ * ------------------------------------------------------------------------------------- */
 
 static void metric(struct buf *out, const char *name, const char *type, const char *help, double v)
 {
-    buf_printf(out, "# HELP varve_%s %s\n# TYPE varve_%s %s\nvarve_%s %.17g\n", name, help, name, type,
-               name, v);
+    buf_printf(out, "# HELP varve_%s %s\n# TYPE varve_%s %s\nvarve_%s %.17g\n", name, help, name,
+               type, name, v);
 }
 
 /* A label's value: backslash, quote and newline escaped, as the text format asks. */
@@ -196,7 +197,8 @@ static void put_label(struct buf *out, const char *s)
 static void stream_metric(struct daemon *d, struct buf *out, const char *name, const char *help,
                           size_t counter)
 {
-    buf_printf(out, "# HELP varve_stream_%s %s\n# TYPE varve_stream_%s counter\n", name, help, name);
+    buf_printf(out, "# HELP varve_stream_%s %s\n# TYPE varve_stream_%s counter\n", name, help,
+               name);
     for (const struct live_stream *s = d->streams; s; s = s->next) {
         const atomic_ullong *v = (const void *)((const char *)&s->counters + counter);
         buf_printf(out, "varve_stream_%s{stream=\"", name);
@@ -216,15 +218,15 @@ static void metrics_text(struct daemon *d, struct buf *out)
            (double)(clock_now(d->clock) - d->started) / US_PER_SECOND);
     metric(out, "resident_bytes", "gauge", "Memory in use.", (double)resident_bytes());
     metric(out, "cpu_seconds_total", "counter", "Processor time used.", cpu_seconds());
-    metric(out, "file_bytes", "gauge", "Size of the database.",
-           (double)file_size(d->database, ""));
+    metric(out, "file_bytes", "gauge", "Size of the database.", (double)file_size(d->database, ""));
     metric(out, "wal_bytes", "gauge", "Size of its write-ahead log.",
            (double)file_size(d->database, "-wal"));
     metric(out, "budget_bytes", "gauge", "What database and log may take.",
            (double)d->config->memory.budget);
     metric(out, "moments", "gauge", "Moments in memory that have a latent.",
            (double)sketch_index_count(d->sketches));
-    metric(out, "latent_path_total", "counter", "Moments that went the latent path.", (double)t.latent);
+    metric(out, "latent_path_total", "counter", "Moments that went the latent path.",
+           (double)t.latent);
     metric(out, "discrete_path_total", "counter", "Moments that went the discrete path.",
            (double)t.discrete);
     metric(out, "model_queue_bytes", "gauge", "Payload that waits for the model.",
@@ -269,7 +271,8 @@ void handle_metrics(struct daemon *d, struct ipc_request *req)
     reply_buf(req, &out);
 }
 
-/* ---- reload -------------------------------------------------------------------------------------- */
+/* ---- reload
+ * -------------------------------------------------------------------------------------- */
 
 void handle_reload(struct daemon *d, struct ipc_request *req)
 {

@@ -73,7 +73,8 @@ static struct live_stream *find_or_reply(struct daemon *d, struct ipc_request *r
     return s;
 }
 
-/* ---- append ------------------------------------------------------------------------------------ */
+/* ---- append ------------------------------------------------------------------------------------
+ */
 
 static int read_seq(const struct json *field, struct record *r, struct errmsg *err)
 {
@@ -134,7 +135,8 @@ static int read_values(struct live_stream *s, struct batch *b, const struct json
     return 0;
 }
 
-static int read_text(struct batch *b, const struct json *field, struct record *r, struct errmsg *err)
+static int read_text(struct batch *b, const struct json *field, struct record *r,
+                     struct errmsg *err)
 {
     const char *text = json_string(field);
     if (!text)
@@ -232,7 +234,8 @@ void handle_stream_append(struct daemon *d, struct ipc_request *req)
     stream_submit(b);
 }
 
-/* ---- flush and close --------------------------------------------------------------------------- */
+/* ---- flush and close ---------------------------------------------------------------------------
+ */
 
 static void flushed(void *arg, int status, const struct errmsg *err)
 {
@@ -257,7 +260,8 @@ void handle_stream_flush(struct daemon *d, struct ipc_request *req)
         stream_flush(s, flushed, req);
 }
 
-/* ---- list -------------------------------------------------------------------------------------- */
+/* ---- list --------------------------------------------------------------------------------------
+ */
 
 static void stream_json(struct daemon *d, const struct live_stream *s, struct jsonw *w)
 {
