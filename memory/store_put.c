@@ -203,7 +203,7 @@ int store_put_latent(struct store *s, int64_t id, uint32_t model, const float *l
     for (int i = 0; i < LATENT_DIM; i++) {
         if (!isfinite(latent[i]))
             return 0;
-        top = fmaxf(top, fabsf(latent[i]));
+        top = fabsf(latent[i]) > top ? fabsf(latent[i]) : top;
     }
     if (top == 0)
         return 0;
