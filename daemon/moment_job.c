@@ -119,6 +119,7 @@ void moment_job_post(struct moment_job *job)
     job->job.apply = moment_apply;
     job->job.done = moment_done;
     job->job.keep = true;
+    job->job.ordered = true; /* a journal row goes with its last moment, not before an earlier */
     job->job.lazy = true;
     job->job.size = job->block.size + arena_size(&job->arena);
     writer_post(&job->stream->daemon->writer, &job->job, true);
