@@ -12,8 +12,12 @@
 #define BORDER (5 * US_PER_MINUTE) /* how far an hour's episodes may reach over its ends */
 /* A unit rests for this many times what it cost, and at least so long. */
 #define REST_FACTOR 100
-static const int64_t rest_least[STRATA_COUNT] = {0, 2 * US_PER_SECOND, 10 * US_PER_SECOND,
-                                                 60 * US_PER_SECOND};
+static const int64_t rest_least[STRATA] = {0,
+                                           2 * US_PER_SECOND,
+                                           10 * US_PER_SECOND,
+                                           60 * US_PER_SECOND,
+                                           60 * US_PER_SECOND,
+                                           60 * US_PER_SECOND};
 
 static const char *const statement_sql[CONSOLIDATE_STATEMENT_COUNT] = {
 #define CONSOLIDATE_SQL(name, sql) sql,

@@ -7,7 +7,7 @@
 #include "memory/sqlite.h"
 
 /* steps[v] makes version v + 1 of version v. */
-static const char *const steps[SCHEMA_VERSION] = {schema_v1};
+static const char *const steps[SCHEMA_VERSION] = {schema_v1, schema_v2};
 
 static int step(sqlite3 *db, int version, struct errmsg *err)
 {

@@ -12,6 +12,7 @@
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "memory/schema.h"
 #include "memory/store.h"
 
 struct reader;
@@ -40,10 +41,8 @@ int reader_streams(struct reader *r, struct arena *arena, struct store_stream **
 int reader_stream_find(struct reader *r, const char *name, struct store_stream *ret,
                        struct errmsg *err);
 
-#define STRATA 4
-
 struct reader_stats {
-    uint64_t moments[STRATA];   /* a stratum each: moments, episodes, hours, days */
+    uint64_t moments[STRATA];   /* a stratum each: moments, episodes, …, months */
     uint64_t streams, records, payload_bytes;
     uint64_t file_bytes;        /* pages of the database, without WAL */
     int64_t first_time, last_time; /* TIME_UNKNOWN when empty */

@@ -186,6 +186,36 @@ const char schema_v1[] =
     "  FROM moment m LEFT JOIN stream s ON s.id = m.stream LEFT JOIN gist g ON g.moment = m.id\n"
     "  ORDER BY m.t_start, m.stratum DESC, m.id;\n";
 
+/*
+ * touched: the subjective time when the span was laid down or last used. kind: the templates of
+ * text streams; stat: what is counted and measured of a span's stream, in sums that can be added.
+ */
+const char schema_v2[] = "ALTER TABLE moment ADD COLUMN touched REAL NOT NULL DEFAULT 0;\n"
+                         "INSERT INTO stratum(stratum) VALUES(4), (5);\n"
+
+                         "CREATE TABLE kind(\n"
+                         "  id INTEGER PRIMARY KEY,\n"
+                         "  stream INTEGER NOT NULL REFERENCES stream(id),\n"
+                         "  text TEXT NOT NULL,\n"
+                         "  first INTEGER NOT NULL,\n"
+                         "  last INTEGER NOT NULL,\n"
+                         "  count INTEGER NOT NULL,\n"
+                         "  UNIQUE(stream, text)\n"
+                         ") STRICT;\n"
+
+                         "CREATE TABLE stat(\n"
+                         "  moment INTEGER NOT NULL REFERENCES moment(id),\n"
+                         "  stream INTEGER NOT NULL REFERENCES stream(id),\n"
+                         "  data BLOB NOT NULL,\n"
+                         "  PRIMARY KEY(moment, stream)\n"
+                         ") STRICT, WITHOUT ROWID;\n";
+
+const char *stratum_name(int stratum)
+{
+    static const char *const names[STRATA] = {"moment", "episode", "hour", "day", "week", "month"};
+    return stratum >= 0 && stratum < STRATA ? names[stratum] : NULL;
+}
+
 const char *const schema_objects[] = {
     "meta",
     "state",
@@ -209,6 +239,8 @@ const char *const schema_objects[] = {
     "part",
     "dirty",
     "df",
+    "kind",
+    "stat",
     "words",
     "words_data",
     "words_idx",

@@ -7,7 +7,7 @@
 #define VARVE_MEMORY_SCHEMA_H
 
 #define SCHEMA_APPLICATION_ID 0x76617276 /* "varv", PRAGMA application_id */
-#define SCHEMA_VERSION 1                 /* PRAGMA user_version */
+#define SCHEMA_VERSION 2                 /* PRAGMA user_version */
 #define SCHEMA_PAGE_SIZE 4096
 
 /*
@@ -16,10 +16,23 @@
  */
 #define WORDS_ROWS 512
 
-enum stratum { STRATUM_MOMENT = 0, STRATUM_EPISODE = 1, STRATUM_HOUR = 2, STRATUM_DAY = 3 };
+enum stratum {
+    STRATUM_MOMENT = 0,
+    STRATUM_EPISODE = 1,
+    STRATUM_HOUR = 2,
+    STRATUM_DAY = 3,
+    STRATUM_WEEK = 4,
+    STRATUM_MONTH = 5
+};
+#define STRATA 6
+
+/* "moment" … "month"; NULL for a foreign number. */
+const char *stratum_name(int stratum);
 
 /* The statements that make an empty file into version 1, one string. */
 extern const char schema_v1[];
+/* And from each version to the next. */
+extern const char schema_v2[];
 
 /* Names of every table, index and view that version SCHEMA_VERSION has; ends with NULL. */
 extern const char *const schema_objects[];

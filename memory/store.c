@@ -105,7 +105,7 @@ static int load_counters(struct store *s, struct errmsg *err)
     if (r == 0)
         r = sql_int64(s->db, "SELECT moments FROM stratum WHERE stratum=0", &moments, err);
     s->moments_indexed = (uint64_t)moments;
-    for (int i = 0; i < STRATA_COUNT && r == 0; i++) {
+    for (int i = 0; i < STRATA && r == 0; i++) {
         char sql[80];
         snprintf(sql, sizeof(sql), "SELECT span_max FROM stratum WHERE stratum=%d", i);
         r = sql_int64(s->db, sql, &s->span_max[i], err);
@@ -246,7 +246,7 @@ int store_begin(struct store *s, struct errmsg *err)
 static int put_counts(struct store *s, struct errmsg *err)
 {
     int r = 0;
-    for (int i = 0; i < STRATA_COUNT && r == 0; i++) {
+    for (int i = 0; i < STRATA && r == 0; i++) {
         if (s->effects.added[i] == 0 && s->effects.span_max[i] <= s->span_max[i])
             continue;
         sqlite3_stmt *add = store_stmt(s, SQL_STRATUM_ADD);
@@ -272,7 +272,7 @@ static void apply_effects(struct store *s)
         words_df_add_totals(s->df, e->rows, e->records);
     s->moments_since_df += e->moments;
     s->moments_indexed += e->moments;
-    for (int i = 0; i < STRATA_COUNT; i++)
+    for (int i = 0; i < STRATA; i++)
         if (e->span_max[i] > s->span_max[i])
             s->span_max[i] = e->span_max[i];
     *e = (struct store_effects){.words = e->words, .word_capacity = e->word_capacity};

@@ -9,8 +9,6 @@
 #include "memory/words.h"
 #include "memory/words_internal.h"
 
-#define STRATA_COUNT 4
-
 #define MOMENT_FIELDS                                                                              \
     "stratum, stream, t_start, t_end, records, raw_bytes, seq_first, seq_last, bits, bits_max, "   \
     "z, unusual, path, code, confidence, tau, model, flags, ended, created, hash, title"
@@ -76,8 +74,8 @@ struct store_effects {
     uint32_t word_count, word_capacity;
     int64_t rows, records;
     uint32_t moments;
-    int64_t added[STRATA_COUNT]; /* moments a stratum */
-    int64_t span_max[STRATA_COUNT];
+    int64_t added[STRATA]; /* moments a stratum */
+    int64_t span_max[STRATA];
     bool df_saved;
 };
 
@@ -107,7 +105,7 @@ struct store {
     struct store_effects effects;
     uint32_t moments_since_df; /* since the word counters were saved */
     uint64_t moments_indexed;  /* that the counters cover, roughly */
-    int64_t span_max[STRATA_COUNT];
+    int64_t span_max[STRATA];
     /* Units of stratum 1 that this writer knows to be marked in the file, so as not to mark again.
      */
     struct dirty_mark known[DIRTY_KNOWN];

@@ -29,7 +29,8 @@
 #define MENTIONS_MAX 400000u
 #define MENTIONS_PER_SPAN 12
 
-static const char *const stratum_names[STRATA] = {"moments", "episodes", "hours", "days"};
+static const char *const stratum_names[STRATA] = {"moments", "episodes", "hours",
+                                                  "days",    "weeks",    "months"};
 
 static int no_memory(struct errmsg *err)
 {

@@ -30,11 +30,10 @@ static void put_id(struct jsonw *w, const char *key, int64_t id)
 
 static void put_span(struct jsonw *w, struct dump_file *f, const struct file_span *s)
 {
-    static const char *const strata[STRATA] = {"moment", "episode", "hour", "day"};
     const struct file_stream *stream = file_stream(f, s->stream);
     jsonw_kv_int(w, "id", s->id);
     jsonw_kv_int(w, "stratum", s->stratum);
-    jsonw_kv_string(w, "name", s->stratum >= 0 && s->stratum < STRATA ? strata[s->stratum] : NULL);
+    jsonw_kv_string(w, "name", stratum_name(s->stratum));
     put_id(w, "parent", s->parent);
     jsonw_kv_string(w, "stream", stream ? stream->row.name : NULL);
     jsonw_kv_time(w, "start", s->start);

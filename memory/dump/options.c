@@ -79,17 +79,16 @@ static int parse_format(const char *s, enum dump_format *ret, struct errmsg *err
 
 static int parse_stratum(const char *s, int *ret, struct errmsg *err)
 {
-    static const char *const names[STRATA] = {"moment", "episode", "hour", "day"};
     for (int i = 0; i < STRATA; i++) {
-        size_t n = strlen(names[i]);
-        bool named = strncmp(s, names[i], n) == 0 && (!s[n] || strcmp(s + n, "s") == 0);
+        size_t n = strlen(stratum_name(i));
+        bool named = strncmp(s, stratum_name(i), n) == 0 && (!s[n] || strcmp(s + n, "s") == 0);
         if (named || (s[0] == '0' + i && !s[1])) {
             *ret = i;
             return 0;
         }
     }
-    return err_set(err, ERR_INVALID, "--stratum: \"%.40s\" is none of moment, episode, hour, day",
-                   s);
+    return err_set(err, ERR_INVALID,
+                   "--stratum: \"%.40s\" is none of moment, episode, hour, day, week, month", s);
 }
 
 static int parse_count(const char *s, uint32_t *ret, struct errmsg *err)

@@ -180,7 +180,7 @@ static int put_strata(struct dump_file *f, struct dump_out *out, struct errmsg *
     return put_query(
         f, out,
         "SELECT CASE m.stratum WHEN 0 THEN 'moment' WHEN 1 THEN 'episode' WHEN 2 THEN 'hour'"
-        " ELSE 'day' END AS a_t, count(*), sum(m.records), sum(m.raw_bytes) AS p_b,"
+        " WHEN 3 THEN 'day' WHEN 4 THEN 'week' ELSE 'month' END AS a_t, count(*), sum(m.records), sum(m.raw_bytes) AS p_b,"
         " sum(ifnull(length(e.block), 0)) AS e_b, sum(ifnull(length(l.vec), 0)) AS l_b,"
         " sum(ifnull(length(g.text), 0)) AS g_b"
         " FROM moment m LEFT JOIN evidence e ON e.moment = m.id"

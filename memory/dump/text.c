@@ -20,7 +20,6 @@ struct tree {
     uint64_t lines;
 };
 
-static const char *const stratum_names[STRATA] = {"moment", "episode", "hour", "day"};
 static const char *const weekdays[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
 static const char *const months[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
                                      "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
@@ -174,7 +173,7 @@ static int put_line(struct tree *t, const struct file_span *s, int depth, struct
     pad(out, used, WHEN_COLUMNS);
     const struct file_stream *stream = file_stream(t->f, s->stream);
     used =
-        dump_out_text(out, stream ? stream->row.name : stratum_names[s->stratum], t->name_columns);
+        dump_out_text(out, stream ? stream->row.name : stratum_name(s->stratum), t->name_columns);
     pad(out, used, t->name_columns);
     put_count_right(out, s->records, 11);
     buf_puts(&out->buf, "  ");
