@@ -2,7 +2,7 @@
 /*
  * What is due, and when. Every moment that is stored marks the hour it starts in (table dirty) with
  * the earliest time that changed; episodes are made hour by hour from there on, changed episodes
- * mark their hour's row, changed hours their day. A call does one such unit: reads and computes,
+ * mark their hour's row, changed hours their day, and so on up to months. A call does one such unit: reads and computes,
  * then writes in one short transaction that also takes the mark away, so a kill at any time leaves
  * either the mark or the result. Made again, a unit gives the same.
  */
@@ -139,7 +139,7 @@ static int next_due(struct store *s, struct due *ret, struct errmsg *err)
                             sqlite3_column_int64(q, 2), INT64_MAX};
         if (sqlite3_column_type(q, 3) != SQLITE_NULL)
             ret->resume = sqlite3_column_int64(q, 3);
-        if (ret->stratum < STRATUM_EPISODE || ret->stratum > STRATUM_DAY)
+        if (ret->stratum < STRATUM_EPISODE || ret->stratum > STRATUM_MONTH)
             r = err_set(err, ERR_CORRUPT, "dirty: stratum %d", ret->stratum);
         if (r || !resting(s, ret->stratum, ret->unit, now))
             break;

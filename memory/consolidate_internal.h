@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Between consolidate.c (what is due), consolidate_unit.c (which spans) and consolidate_span.c
- * (rows). */
+/* Between consolidate.c (what is due), consolidate_unit.c (episodes), consolidate_above.c (hours to
+ * months) and consolidate_span.c (rows). */
 #ifndef VARVE_MEMORY_CONSOLIDATE_INTERNAL_H
 #define VARVE_MEMORY_CONSOLIDATE_INTERNAL_H
 
@@ -23,8 +23,8 @@
                     "ORDER BY t_start DESC, id DESC LIMIT 1")                                      \
     X(CHILDREN, "SELECT " CHILD_FIELDS " FROM moment WHERE stratum=?1 AND t_start>=?2 "            \
                 "AND t_start<?3 ORDER BY t_start, id LIMIT ?4")                                    \
-    X(SPANS, "SELECT id, t_start, t_end FROM moment WHERE stratum=?1 AND t_start>=?2 "             \
-             "AND t_start<?3")                                                                     \
+    X(SPANS, "SELECT id, t_start, t_end, coalesce(parent, 0) FROM moment "                         \
+             "WHERE stratum=?1 AND t_start>=?2 AND t_start<?3")                                    \
     X(ORPHAN, "UPDATE moment SET parent=NULL WHERE stratum=?1 AND t_start>=?2 AND t_start<=?3 "    \
               "AND parent=?4")                                                                     \
     X(ADOPT, "UPDATE moment SET parent=?2 WHERE id=?1")                                            \
@@ -72,7 +72,7 @@ struct part {
 };
 
 struct old_span {
-    int64_t id, t_start, t_end;
+    int64_t id, t_start, t_end, parent;
     bool kept;
 };
 
@@ -115,10 +115,15 @@ struct due {
 
 /* Makes the episodes of an hour from time t on; *ret_next is where to go on, or INT64_MAX. */
 int con_episodes(struct store *s, const struct due *due, int64_t *ret_next, struct errmsg *err);
-/* Makes the row of an hour (unit: its number) or a day (unit: its start). */
+/* Makes the row of an hour (unit: its number), day, week or month (unit: its start). */
 int con_above(struct store *s, int stratum, int64_t unit, struct errmsg *err);
-/* The start of the local day of t. */
-int64_t con_day_of(int64_t t);
+/* Fills `children` with the spans of the stratum that start in [since, until), at most `limit`. */
+int con_load_children(struct store *s, int stratum, int64_t since, int64_t until, int64_t limit,
+                      struct errmsg *err);
+/* And `old` with the rows that there are already. */
+int con_load_old(struct store *s, int stratum, int64_t since, int64_t until, struct errmsg *err);
+/* The span of the next stratum that one of `stratum` at `t_start` belongs to has changed. */
+int con_mark_above(struct store *s, int stratum, int64_t t_start, struct errmsg *err);
 
 /*
  * Writes the span of children[0..count) with the consolidation's parts: a new row when id is 0.

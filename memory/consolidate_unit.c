@@ -8,7 +8,6 @@
  * The cut near the hour is made at the longest pause within five minutes of it, so that what
  * happens at the hour stays together.
  */
-#include "base/timestamp.h"
 #include "memory/consolidate_internal.h"
 
 #define SILENCE (5 * US_PER_MINUTE)
@@ -69,8 +68,8 @@ static void read_child(sqlite3_stmt *q, struct child *c)
     };
 }
 
-static int load_children(struct store *s, int stratum, int64_t since, int64_t until, int64_t limit,
-                         struct errmsg *err)
+int con_load_children(struct store *s, int stratum, int64_t since, int64_t until, int64_t limit,
+                      struct errmsg *err)
 {
     struct consolidation *c = s->consolidation;
     sqlite3_stmt *q = con_stmt(s, CON_CHILDREN);
@@ -91,7 +90,7 @@ static int load_children(struct store *s, int stratum, int64_t since, int64_t un
     return r == SQL_DONE ? 0 : r;
 }
 
-static int load_old(struct store *s, int stratum, int64_t since, int64_t until, struct errmsg *err)
+int con_load_old(struct store *s, int stratum, int64_t since, int64_t until, struct errmsg *err)
 {
     struct consolidation *c = s->consolidation;
     sqlite3_stmt *q = con_stmt(s, CON_SPANS);
@@ -107,7 +106,7 @@ static int load_old(struct store *s, int stratum, int64_t since, int64_t until, 
             break;
         c->old[c->old_count++] =
             (struct old_span){sqlite3_column_int64(q, 0), sqlite3_column_int64(q, 1),
-                              sqlite3_column_int64(q, 2), false};
+                              sqlite3_column_int64(q, 2), sqlite3_column_int64(q, 3), false};
     }
     sqlite3_reset(q);
     return r == SQL_DONE ? 0 : r;
@@ -196,7 +195,7 @@ static int load_batch(struct store *s, int64_t since, int64_t until, int64_t *re
 {
     struct consolidation *c = s->consolidation;
     for (int64_t limit = EPISODE_MOMENTS + 1;; limit *= 2) {
-        int r = load_children(s, STRATUM_MOMENT, since, until, limit, err);
+        int r = con_load_children(s, STRATUM_MOMENT, since, until, limit, err);
         if (r)
             return r;
         *ret_next = INT64_MAX;
@@ -251,15 +250,6 @@ static int sum_moments(struct store *s, const struct child *children, uint32_t c
     return r;
 }
 
-static int mark_above(struct store *s, int stratum, int64_t t_start, struct errmsg *err)
-{
-    if (stratum == STRATUM_EPISODE)
-        return con_mark(s, STRATUM_HOUR, t_start / US_PER_HOUR, t_start, err);
-    if (stratum == STRATUM_HOUR)
-        return con_mark(s, STRATUM_DAY, con_day_of(t_start), t_start, err);
-    return 0;
-}
-
 static int make_episode(struct store *s, uint32_t first, uint32_t count, struct errmsg *err)
 {
     struct consolidation *c = s->consolidation;
@@ -272,10 +262,10 @@ static int make_episode(struct store *s, uint32_t first, uint32_t count, struct 
     int64_t id = take_old(c, children, count);
     for (uint32_t k = 0; k < c->old_count && r == 0; k++)
         if (id && c->old[k].id == id && c->old[k].t_start != start)
-            r = mark_above(s, STRATUM_EPISODE, c->old[k].t_start, err);
+            r = con_mark_above(s, STRATUM_EPISODE, c->old[k].t_start, err);
     if (r == 0)
         r = con_write_span(s, STRATUM_EPISODE, start, end, children, count, id, &changed, err);
-    return r == 0 && changed ? mark_above(s, STRATUM_EPISODE, start, err) : r;
+    return r == 0 && changed ? con_mark_above(s, STRATUM_EPISODE, start, err) : r;
 }
 
 /* Rows of this stretch that no episode took over go; moments behind it that hung on one wait. */
@@ -294,7 +284,7 @@ static int settle_old(struct store *s, int64_t until, struct errmsg *err)
         if (r == 0 && !old->kept)
             r = con_delete_span(s, old->id, STRATUM_EPISODE, err);
         if (r == 0 && !old->kept)
-            r = mark_above(s, STRATUM_EPISODE, old->t_start, err);
+            r = con_mark_above(s, STRATUM_EPISODE, old->t_start, err);
     }
     return r;
 }
@@ -346,7 +336,7 @@ int con_episodes(struct store *s, const struct due *due, int64_t *ret_next, stru
         }
         count = end;
     }
-    r = load_old(s, STRATUM_EPISODE, since, next == INT64_MAX ? until : next, err);
+    r = con_load_old(s, STRATUM_EPISODE, since, next == INT64_MAX ? until : next, err);
     for (uint32_t first = 0, end; first < count && r == 0; first = end) {
         end = episode_end(c, first);
         r = make_episode(s, first, end - first, err);
@@ -355,78 +345,4 @@ int con_episodes(struct store *s, const struct due *due, int64_t *ret_next, stru
         r = settle_old(s, next == INT64_MAX ? until : next, err);
     *ret_next = next;
     return r;
-}
-
-int64_t con_day_of(int64_t t)
-{
-    struct civil c;
-    timestamp_to_civil_local(t, &c);
-    c.hour = c.minute = c.second = c.microsecond = 0;
-    int64_t start = timestamp_from_civil_local(&c);
-    return start < TIME_MIN ? TIME_MIN : start > t ? t : start;
-}
-
-static int64_t end_of_unit(int stratum, int64_t start)
-{
-    if (stratum == STRATUM_HOUR)
-        return start + US_PER_HOUR;
-    struct civil c;
-    timestamp_to_civil_local(start, &c);
-    c.day++;
-    c.hour = c.minute = c.second = c.microsecond = 0;
-    int64_t end = timestamp_from_civil_local(&c);
-    return end > start ? end : start + US_PER_DAY;
-}
-
-static int sum_spans(struct store *s, struct errmsg *err)
-{
-    struct consolidation *c = s->consolidation;
-    sqlite3_stmt *q = con_stmt(s, CON_PARTS);
-    int r = 0;
-    c->part_count = 0;
-    for (uint32_t i = 0; i < c->child_count && (r == 0 || r == SQL_DONE); i++) {
-        sqlite3_bind_int64(q, 1, c->children[i].id);
-        while ((r = sql_step(q, err)) == 0) {
-            const struct part p = {
-                .stream = sqlite3_column_int64(q, 0),
-                .moments = sqlite3_column_int64(q, 1),
-                .records = sqlite3_column_int64(q, 2),
-                .bytes = sqlite3_column_int64(q, 3),
-                .unusual = sqlite3_column_int64(q, 4),
-                .usual = sqlite3_column_int64(q, 5),
-                .usual_bits = sqlite3_column_double(q, 6),
-                .peak = sqlite3_column_int64(q, 7),
-                .peak_z = sqlite3_column_double(q, 8),
-            };
-            r = con_add_part(s, &p, err);
-            if (r)
-                break;
-        }
-        sqlite3_reset(q);
-    }
-    return r == SQL_DONE ? 0 : r;
-}
-
-int con_above(struct store *s, int stratum, int64_t unit, struct errmsg *err)
-{
-    struct consolidation *c = s->consolidation;
-    int64_t start = stratum == STRATUM_HOUR ? unit * US_PER_HOUR : unit;
-    int64_t end = end_of_unit(stratum, start);
-    bool changed = true;
-    int r = load_children(s, stratum - 1, start, end, INT64_MAX, err);
-    if (r == 0)
-        r = load_old(s, stratum, start, start + 1, err);
-    if (r == 0)
-        r = sum_spans(s, err);
-    if (r)
-        return r;
-    int64_t id = c->old_count ? c->old[0].id : 0;
-    if (c->child_count)
-        r = con_write_span(s, stratum, start, end - 1, c->children, c->child_count, id, &changed,
-                           err);
-    else if (id)
-        r = con_delete_span(s, id, stratum, err);
-    else
-        changed = false;
-    return r == 0 && changed ? mark_above(s, stratum, start, err) : r;
 }

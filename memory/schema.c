@@ -192,6 +192,9 @@ const char schema_v1[] =
  */
 const char schema_v2[] = "ALTER TABLE moment ADD COLUMN touched REAL NOT NULL DEFAULT 0;\n"
                          "INSERT INTO stratum(stratum) VALUES(4), (5);\n"
+                         /* Days that are there get their weeks and months in the background. */
+                         "INSERT INTO dirty(stratum, unit, t) SELECT 3, t_start, t_start FROM "
+                         "moment WHERE stratum=3 ON CONFLICT DO NOTHING;\n"
 
                          "CREATE TABLE kind(\n"
                          "  id INTEGER PRIMARY KEY,\n"

@@ -36,7 +36,7 @@ struct question {
 
 static const struct question questions[] = {
     {"moment %lld: ends before it starts", "SELECT id FROM moment WHERE t_start>t_end", false},
-    {"moment %lld: stratum out of range", "SELECT id FROM moment WHERE stratum NOT BETWEEN 0 AND 3",
+    {"moment %lld: stratum out of range", "SELECT id FROM moment WHERE stratum NOT BETWEEN 0 AND 5",
      false},
     {"moment %lld: a stream above stratum 0, or none in it",
      "SELECT id FROM moment WHERE (stratum=0) <> (stream IS NOT NULL)", false},
@@ -90,7 +90,7 @@ static const struct question questions[] = {
     {"moment %lld: words in the index, but no such moment",
      "SELECT id/512 FROM words_docsize WHERE id/512 NOT IN (SELECT id FROM moment)", false},
     {"moment %lld: belongs to no span of the stratum above",
-     "SELECT id FROM moment WHERE stratum<3 AND parent IS NULL", true},
+     "SELECT id FROM moment WHERE stratum<5 AND parent IS NULL", true},
     {"moment %lld: its sums are not those of its children",
      "SELECT p.id FROM moment p LEFT JOIN (SELECT parent, sum(records) AS r, sum(raw_bytes) AS b, "
      "sum(unusual) AS u FROM moment GROUP BY parent) c ON c.parent=p.id "

@@ -14,7 +14,7 @@
 
 const char dump_usage[] =
     "usage: varve-dump [DB] [--format text|ndjson|html] [--since T] [--until T]\n"
-    "                  [--stratum moment|episode|hour|day] [--stream NAME] [--excerpts N]\n"
+    "                  [--stratum S] [--stream NAME] [--excerpts N]\n"
     "       varve-dump [DB] --records [--stream NAME] [--since T] [--until T]\n"
     "       varve-dump [DB] --stats | --verify | --backup OUT\n"
     "\n"
@@ -25,7 +25,7 @@ const char dump_usage[] =
     "                 file that needs nothing else)\n"
     "  --since T      from then on: 2026-11-20, 2026-11-20T13:00Z, \"yesterday 13:00\", -2h\n"
     "  --until T      up to then, not included\n"
-    "  --stratum S    only moments, episodes, hours or days (or 0 to 3)\n"
+    "  --stratum S    only moments, episodes, hours, days, weeks or months (or 0 to 5)\n"
     "  --stream NAME  only what this stream took part in\n"
     "  --excerpts N   html: how many moments carry an excerpt of their evidence (default 400)\n"
     "  --records      every stored record as one line of JSON: stream, seq, time, ref, payload\n"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The tree for people: days, hours, episodes, moments, one line each, printed as it is walked. What
+ * The tree for people: months, weeks, days, hours, episodes, moments, one line each, printed as it is walked. What
  * is not consolidated yet stands between them at its time. One level of children is held in memory.
  */
 #include <string.h>
@@ -9,7 +9,7 @@
 #include "base/timestamp.h"
 #include "memory/dump/file.h"
 
-#define WHEN_COLUMNS 28 /* tree and times */
+#define WHEN_COLUMNS 30 /* tree and times */
 
 struct tree {
     struct dump_file *f;
@@ -80,7 +80,7 @@ static void put_bar(struct dump_out *out, double heat)
     paint(out, "0");
 }
 
-/* "Mon 23 Nov 2026", "11:00", "11:04:09 to 11:20:31 (16 min)" by stratum, indented as deep as it
+/* "Nov 2026", "week of Mon 23 Nov 2026", "Mon 23 Nov 2026", "11:00", "11:04:09 to 11:20:31 (16 min)" by stratum, indented as deep as it
  * lies. */
 static int put_when(struct tree *t, const struct file_span *s, int depth)
 {
@@ -88,9 +88,13 @@ static int put_when(struct tree *t, const struct file_span *s, int depth)
     size_t from = t->out->buf.size;
     buf_printf(&t->out->buf, "%*s", 2 * depth, "");
     duration_text(s->end - s->start, length, sizeof(length));
-    if (s->stratum == 3) {
+    if (s->stratum == STRATUM_MONTH) {
+        struct civil c;
+        timestamp_to_civil_local(s->start, &c);
+        buf_printf(&t->out->buf, "%s %d", months[(c.month + 11) % 12], c.year);
+    } else if (s->stratum == STRATUM_WEEK || s->stratum == STRATUM_DAY) {
         date_text(s->start, a, sizeof(a));
-        buf_printf(&t->out->buf, "%s", a);
+        buf_printf(&t->out->buf, "%s%s", s->stratum == STRATUM_WEEK ? "week of " : "", a);
     } else if (s->stratum == 2) {
         clock_text(s->start, false, a, sizeof(a));
         buf_printf(&t->out->buf, "%s", a);
@@ -131,7 +135,7 @@ static void put_date_if_new(struct tree *t, const struct file_span *s)
     if (day == t->last_day)
         return;
     t->last_day = day;
-    if (s->stratum == 3)
+    if (s->stratum >= STRATUM_DAY)
         return;
     char a[32];
     date_text(s->start, a, sizeof(a));
@@ -167,7 +171,7 @@ static int put_line(struct tree *t, const struct file_span *s, int depth, struct
     paint(out, odd ? "1;38;5;203" : "0");
     buf_puts(&out->buf, odd ? "! " : "  ");
     paint(out, "0");
-    paint(out, s->stratum == 3 ? "1" : s->stratum == 0 ? "0" : "2");
+    paint(out, s->stratum >= STRATUM_DAY ? "1" : s->stratum == 0 ? "0" : "2");
     int used = put_when(t, s, depth);
     paint(out, "0");
     pad(out, used, WHEN_COLUMNS);

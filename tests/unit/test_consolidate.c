@@ -178,11 +178,11 @@ START_TEST(test_words_and_texts)
     put_moment(s, b, 101, 31, HOUR0 + 10 * MINUTE, END_GAP);
     consolidate_all(s);
     ck_assert_int_eq(number("SELECT count(*) FROM words WHERE words MATCH 'web kind' AND "
-                            "rowid/512 IN (SELECT id FROM moment WHERE stratum>0)"), 3);
+                            "rowid/512 IN (SELECT id FROM moment WHERE stratum>0)"), 5);
     ck_assert_int_eq(number("SELECT count(*) FROM moment WHERE stratum=1 AND "
                             "title='web: first of its kind, and 1 more unusual'"), 1);
     ck_assert_int_eq(number("SELECT count(*) FROM gist WHERE text LIKE '62 records in 2 streams, 2 "
-                            "unusual%usual in db: title 101 (31 records)%'"), 3);
+                            "unusual%usual in db: title 101 (31 records)%'"), 5);
     ck_assert_int_eq(number("SELECT count(*) FROM latent l JOIN moment m ON m.id=l.moment "
                             "WHERE m.stratum=1 AND l.model=3"), 1);
     store_close(s);
@@ -207,6 +207,63 @@ START_TEST(test_local_days)
 }
 END_TEST
 
+/* Weeks begin on Monday and belong to the month of that Monday; late data makes both again. */
+START_TEST(test_weeks_and_months)
+{
+    const int64_t day = 24 * 60 * MINUTE, monday = HOUR0 - 22 * 60 * MINUTE - day; /* 13 Nov 2023 */
+    struct store *s = opened();
+    int64_t a = stream_of(s, "a");
+    put_moment(s, a, 1, 10, monday, END_GAP);
+    put_moment(s, a, 101, 11, monday + 7 * day - 20 * MINUTE, END_GAP);
+    put_moment(s, a, 201, 12, monday + 7 * day, END_GAP);
+    put_moment(s, a, 301, 13, monday + 20 * day, END_GAP); /* Sunday 3 Dec: a week of November */
+    consolidate_all(s);
+    ck_assert_int_eq(number("SELECT count(*) FROM moment WHERE stratum=4"), 3);
+    ck_assert_int_eq(number("SELECT records FROM moment WHERE stratum=4 ORDER BY t_start"), 21);
+    ck_assert_int_eq(number("SELECT count(*) FROM moment WHERE stratum=5"), 1);
+    ck_assert_int_eq(number("SELECT records FROM moment WHERE stratum=5"), 46);
+    ck_assert_int_eq(number("SELECT t_start FROM moment WHERE stratum=5"), monday - 12 * day);
+    check_sound();
+    int64_t week = number("SELECT id FROM moment WHERE stratum=4 ORDER BY t_start LIMIT 1");
+    put_moment(s, a, 401, 14, monday + 2 * day, END_GAP);
+    put_moment(s, a, 501, 15, monday - 20 * MINUTE, END_GAP);
+    consolidate_all(s);
+    ck_assert_int_eq(number("SELECT count(*) FROM moment WHERE stratum=4"), 4);
+    ck_assert_int_eq(number("SELECT max(records) FROM moment WHERE stratum=4"), 35);
+    ck_assert_int_eq(number("SELECT id FROM moment WHERE stratum=4 ORDER BY records DESC"), week);
+    ck_assert_int_eq(number("SELECT records FROM moment WHERE stratum=5"), 75);
+    check_sound();
+    store_close(s);
+}
+END_TEST
+
+/* A file from before there were weeks gets them when it is consolidated next. */
+START_TEST(test_weeks_of_an_older_file)
+{
+    struct store *s = opened();
+    int64_t a = stream_of(s, "a");
+    put_moment(s, a, 1, 10, HOUR0, END_GAP);
+    consolidate_all(s);
+    store_close(s);
+    sqlite3 *db;
+    ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
+    OK(sql_exec(db, "DELETE FROM words WHERE 0; UPDATE moment SET parent=NULL WHERE stratum=3;"
+                    "INSERT INTO words(words, rowid, text) SELECT 'delete', id, '' FROM "
+                    "words_docsize WHERE id/512 IN (SELECT id FROM moment WHERE stratum>3);"
+                    "DELETE FROM gist WHERE moment IN (SELECT id FROM moment WHERE stratum>3);"
+                    "DELETE FROM part WHERE moment IN (SELECT id FROM moment WHERE stratum>3);"
+                    "DELETE FROM moment WHERE stratum>3;"
+                    "DELETE FROM stratum WHERE stratum>3; ALTER TABLE moment DROP COLUMN touched;"
+                    "DROP TABLE kind; DROP TABLE stat; PRAGMA user_version=1", &err));
+    sqlite3_close(db);
+    s = opened();
+    consolidate_all(s);
+    ck_assert_int_eq(number("SELECT count(*) FROM moment WHERE stratum=5 AND records=10"), 1);
+    check_sound();
+    store_close(s);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("consolidate");
@@ -222,6 +279,8 @@ int main(void)
     tcase_add_test(t, test_large_hour);
     tcase_add_test(t, test_words_and_texts);
     tcase_add_test(t, test_local_days);
+    tcase_add_test(t, test_weeks_and_months);
+    tcase_add_test(t, test_weeks_of_an_older_file);
     suite_add_tcase(s, t);
     SRunner *runner = srunner_create(s);
     srunner_run_all(runner, CK_NORMAL);

@@ -62,7 +62,7 @@ struct damage {
 
 static const struct damage damages[] = {
     {"UPDATE moment SET t_end=t_start-1 WHERE id=2", "moment 2: ends before"},
-    {"UPDATE moment SET stratum=4 WHERE id=2", "moment 2: stratum"},
+    {"UPDATE moment SET stratum=6 WHERE id=2", "moment 2: stratum"},
     {"UPDATE moment SET stream=NULL WHERE id=2", "moment 2: a stream above"},
     {"UPDATE moment SET stream=77 WHERE id=2", "foreign_key_check: moment"},
     {"UPDATE moment SET parent=3 WHERE id=2", "moment 2: its parent is of"},

@@ -44,7 +44,7 @@ function heatBar(n) {
 
 const placeOf = (n) => (mem.stratum[n] === 0 && mem.streams[mem.stream[n]]
   ? mem.streams[mem.stream[n]].name : singular(mem.stratum[n]));
-const singular = (stratum) => ['moment', 'episode', 'hour', 'day'][stratum];
+const singular = (stratum) => ['moment', 'episode', 'hour', 'day', 'week', 'month'][stratum];
 
 const runsIn = (n) => mem.unusual.get(n) || [];
 const alertsIn = (n) => runsIn(n).filter((u) => u.score >= 0.5);
