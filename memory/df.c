@@ -3,7 +3,6 @@
  * 2^17 pairs of counters, 1 MiB, kept by the writer and read by anyone: relaxed atomics, as a
  * reader that sees one of two numbers a moment late weighs a word no worse for it.
  */
-#include <endian.h>
 #include <stdatomic.h>
 #include <string.h>
 
@@ -14,6 +13,7 @@
 
 #define CHUNK 1024 /* buckets */
 #define CHUNKS ((int)(WORDS_BUCKETS / CHUNK))
+#define DENSE_BYTES (8u * CHUNK)
 
 struct bucket {
     atomic_uint rows, records;
@@ -91,16 +91,40 @@ void words_df_add_totals(struct words_df *df, int64_t rows, int64_t records)
     df->dirty[CHUNKS] = true;
 }
 
-static void load_chunk(struct words_df *df, int64_t chunk, struct cursor *c)
+/* As of schema 1: every bucket, in order. */
+static void load_dense(struct words_df *df, int64_t chunk, struct cursor *c)
 {
-    if (chunk == CHUNKS) {
-        atomic_store(&df->rows, cursor_u64(c));
-        atomic_store(&df->records, cursor_u64(c));
-        return;
-    }
     for (int64_t b = chunk * CHUNK; b < (chunk + 1) * CHUNK; b++) {
         atomic_store_explicit(&df->buckets[b].rows, cursor_u32(c), memory_order_relaxed);
         atomic_store_explicit(&df->buckets[b].records, cursor_u32(c), memory_order_relaxed);
+    }
+}
+
+static void load_sparse(struct words_df *df, int64_t chunk, struct cursor *c)
+{
+    uint64_t at = 0;
+    for (uint64_t left = cursor_varint(c); left > 0; left--) {
+        at += cursor_varint(c);
+        uint64_t rows = cursor_varint(c), records = cursor_varint(c);
+        if (c->failed || at >= CHUNK || rows > UINT32_MAX || records > UINT32_MAX)
+            return;
+        struct bucket *b = &df->buckets[(uint64_t)chunk * CHUNK + at++];
+        atomic_store_explicit(&b->rows, (uint32_t)rows, memory_order_relaxed);
+        atomic_store_explicit(&b->records, (uint32_t)records, memory_order_relaxed);
+    }
+}
+
+static void load_chunk(struct words_df *df, int64_t chunk, const void *data, size_t size)
+{
+    struct cursor c;
+    cursor_init(&c, data ? data : "", size);
+    if (chunk == CHUNKS) {
+        atomic_store(&df->rows, cursor_u64(&c));
+        atomic_store(&df->records, cursor_u64(&c));
+    } else if (size == DENSE_BYTES) {
+        load_dense(df, chunk, &c);
+    } else {
+        load_sparse(df, chunk, &c);
     }
 }
 
@@ -115,29 +139,34 @@ int words_df_load(struct words_df *df, sqlite3 *db, struct errmsg *err)
         int64_t chunk = sqlite3_column_int64(stmt, 0);
         const void *data = sqlite3_column_blob(stmt, 1);
         size_t size = (size_t)sqlite3_column_bytes(stmt, 1);
-        struct cursor c;
-        cursor_init(&c, data ? data : "", size);
         if (chunk >= 0 && chunk <= CHUNKS)
-            load_chunk(df, chunk, &c);
+            load_chunk(df, chunk, data, size);
     }
     sqlite3_finalize(stmt);
     return r == SQL_DONE ? 0 : r;
 }
 
-/* Little-endian. Returns the bytes. */
-static size_t chunk_bytes(const struct words_df *df, int chunk, uint32_t out[2 * CHUNK])
+/* Most buckets of a small memory are empty: only the others are written. */
+static void put_chunk(const struct words_df *df, int chunk, struct buf *out)
 {
-    if (chunk == CHUNKS) {
-        uint64_t totals[] = {htole64(words_df_total_rows(df)), htole64(words_df_total_records(df))};
-        memcpy(out, totals, sizeof(totals));
-        return sizeof(totals);
-    }
     const struct bucket *b = &df->buckets[(size_t)chunk * CHUNK];
-    for (size_t i = 0; i < CHUNK; i++) {
-        out[2 * i] = htole32(atomic_load_explicit(&b[i].rows, memory_order_relaxed));
-        out[2 * i + 1] = htole32(atomic_load_explicit(&b[i].records, memory_order_relaxed));
+    uint32_t used = 0, next = 0;
+    for (uint32_t i = 0; i < CHUNK; i++)
+        used += atomic_load_explicit(&b[i].rows, memory_order_relaxed) != 0 ||
+                atomic_load_explicit(&b[i].records, memory_order_relaxed) != 0;
+    buf_put_varint(out, used);
+    for (uint32_t i = 0; i < CHUNK; i++) {
+        uint32_t rows = atomic_load_explicit(&b[i].rows, memory_order_relaxed);
+        uint32_t records = atomic_load_explicit(&b[i].records, memory_order_relaxed);
+        if (rows == 0 && records == 0)
+            continue;
+        buf_put_varint(out, i - next);
+        buf_put_varint(out, rows);
+        buf_put_varint(out, records);
+        next = i + 1;
     }
-    return 2 * CHUNK * sizeof(*out);
+    if (out->size == DENSE_BYTES) /* the size tells the two apart */
+        buf_put_u8(out, 0);
 }
 
 void words_df_saved(struct words_df *df)
@@ -147,15 +176,26 @@ void words_df_saved(struct words_df *df)
 
 int words_df_save(struct words_df *df, sqlite3_stmt *put, struct errmsg *err)
 {
-    uint32_t bytes[2 * CHUNK];
+    struct buf out = {0};
     int r = 0;
     for (int chunk = 0; chunk <= CHUNKS && r == 0; chunk++) {
         if (!df->dirty[chunk])
             continue;
-        size_t size = chunk_bytes(df, chunk, bytes);
+        buf_clear(&out);
+        if (chunk < CHUNKS) {
+            put_chunk(df, chunk, &out);
+        } else {
+            buf_put_u64(&out, words_df_total_rows(df));
+            buf_put_u64(&out, words_df_total_records(df));
+        }
+        if (buf_failed(&out)) {
+            r = err_set(err, ERR_NOMEM, "df: %s", err_text(ERR_NOMEM));
+            break;
+        }
         sqlite3_bind_int(put, 1, chunk);
-        sqlite3_bind_blob(put, 2, bytes, (int)size, SQLITE_STATIC);
+        sqlite3_bind_blob(put, 2, out.data, (int)out.size, SQLITE_STATIC);
         r = sql_run(put, err);
     }
+    buf_deinit(&out);
     return r;
 }

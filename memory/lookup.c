@@ -2,6 +2,7 @@
 #include "memory/lookup.h"
 
 #include "memory/sqlite.h"
+#include "memory/state.h"
 
 #define CACHE_KIB 64
 
@@ -10,7 +11,7 @@ struct lookup {
     const char *sql;
     const char *what; /* that is not found */
     void (*bind)(const struct lookup *, sqlite3_stmt *);
-    void (*read)(const struct lookup *, sqlite3_stmt *);
+    int (*read)(const struct lookup *, sqlite3_stmt *, struct errmsg *);
     const char *key;
     int64_t stream, seq;
     struct buf *out;
@@ -30,7 +31,7 @@ static int run(const char *path, const struct lookup *l, struct errmsg *err)
         rc = sql_step(stmt, err);
     }
     if (rc == 0)
-        l->read(l, stmt);
+        rc = l->read(l, stmt, err);
     else if (rc == SQL_DONE)
         rc = err_set(err, ERR_NOTFOUND, "%s is not in memory", l->what);
     sqlite3_finalize(stmt);
@@ -43,10 +44,10 @@ static void bind_key(const struct lookup *l, sqlite3_stmt *stmt)
     sqlite3_bind_text(stmt, 1, l->key, -1, SQLITE_STATIC);
 }
 
-static void read_value(const struct lookup *l, sqlite3_stmt *stmt)
+static int read_value(const struct lookup *l, sqlite3_stmt *stmt, struct errmsg *err)
 {
-    const void *value = sqlite3_column_blob(stmt, 0);
-    buf_append(l->out, value, (size_t)sqlite3_column_bytes(stmt, 0));
+    struct slice value = {sqlite3_column_blob(stmt, 0), (size_t)sqlite3_column_bytes(stmt, 0)};
+    return state_unpack(value, l->out, err);
 }
 
 int lookup_state(const char *path, const char *key, struct buf *out, struct errmsg *err)
@@ -57,8 +58,7 @@ int lookup_state(const char *path, const char *key, struct buf *out, struct errm
                        .read = read_value,
                        .key = key,
                        .out = out};
-    int rc = run(path, &l, err);
-    return rc == 0 && buf_failed(out) ? err_set(err, ERR_NOMEM, "out of memory") : rc;
+    return run(path, &l, err);
 }
 
 static void bind_record(const struct lookup *l, sqlite3_stmt *stmt)
@@ -67,9 +67,10 @@ static void bind_record(const struct lookup *l, sqlite3_stmt *stmt)
     sqlite3_bind_int64(stmt, 2, l->seq);
 }
 
-static void read_id(const struct lookup *l, sqlite3_stmt *stmt)
+static int read_id(const struct lookup *l, sqlite3_stmt *stmt, struct errmsg *err)
 {
     *l->ret_id = sqlite3_column_int64(stmt, 0);
+    return 0;
 }
 
 int lookup_moment_of(const char *path, int64_t stream, uint64_t seq, int64_t *ret_id,

@@ -413,29 +413,6 @@ int store_moment_put(struct store *s, int64_t stream, const struct moment *m, st
     return 0;
 }
 
-int store_state_put(struct store *s, const char *key, struct slice value, struct errmsg *err)
-{
-    sqlite3_stmt *put = store_stmt(s, SQL_STATE_PUT);
-    sqlite3_bind_text(put, 1, key, -1, SQLITE_STATIC);
-    bind_slice(put, 2, value);
-    return sql_run(put, err);
-}
-
-int store_state_get(struct store *s, const char *key, struct buf *out, struct errmsg *err)
-{
-    sqlite3_stmt *get = store_stmt(s, SQL_STATE_GET);
-    sqlite3_bind_text(get, 1, key, -1, SQLITE_STATIC);
-    int r = sql_step(get, err);
-    if (r == SQL_DONE)
-        return err_set(err, ERR_NOTFOUND, "state %s: %s", key, err_text(ERR_NOTFOUND));
-    if (r)
-        return r;
-    const void *data = sqlite3_column_blob(get, 0);
-    buf_append(out, data, (size_t)sqlite3_column_bytes(get, 0));
-    sqlite3_reset(get);
-    return buf_failed(out) ? err_set(err, ERR_NOMEM, "state %s: %s", key, err_text(ERR_NOMEM)) : 0;
-}
-
 static int change_moment(struct store *s, enum store_statement which, int64_t id, int value,
                          struct errmsg *err)
 {

@@ -227,6 +227,20 @@ START_TEST(test_state_pin_feedback)
     OK(store_state_get(s, "cursor", &b, &err));
     ck_assert_uint_eq(b.size, 3);
     ck_assert_mem_eq(b.data, "c\0d", 3);
+    OK(store_begin(s, &err));
+    static char large[100000];
+    memset(large, 'x', sizeof(large));
+    memcpy(large, "\x28\xb5\x2f\xfd", 4); /* begins like a frame */
+    OK(store_state_put(s, "large", (struct slice){large, sizeof(large)}, &err));
+    OK(store_state_put(s, "frame", (struct slice){large, 5}, &err));
+    OK(store_commit(s, &err));
+    ck_assert_int_lt(number("SELECT length(value) FROM state WHERE key='large'"), 200);
+    buf_clear(&b);
+    OK(store_state_get(s, "large", &b, &err));
+    OK(store_state_get(s, "frame", &b, &err));
+    ck_assert_uint_eq(b.size, sizeof(large) + 5);
+    ck_assert_mem_eq(b.data, large, sizeof(large));
+    ck_assert_mem_eq(b.data + sizeof(large), large, 5);
     ck_assert_int_eq(number("SELECT pinned*100 + uses*10 + helped FROM moment"), 121);
     buf_deinit(&b);
     store_close(s);
