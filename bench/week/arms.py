@@ -1,0 +1,296 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is compared: varved as it is, varved with one feature off, and three baselines on SQLite's FTS5.
+
+An arm takes the fortnight's slices and erasures and then answers questions in the shape of `varve ask
+--json`. To add one, add a line to ARMS.
+"""
+import json
+import os
+import pathlib
+import re
+import sqlite3
+import struct
+import sys
+import time
+
+import score
+import story
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests" / "integration"))
+import varvetest  # noqa: E402  (the client that the integration tests use)
+
+ANSWER_BYTES = 4096
+SETTLED = 0.4             # seconds without work that make a settled daemon
+HOUR = 3600 * story.SECOND
+
+
+def svarint(value):
+    """Zigzag LEB128 of a time, which is never negative."""
+    return varvetest.varint(value << 1)
+
+
+def pack(s):
+    """The records of a slice as they go into a RECORDS frame, one bytes object each."""
+    varint = varvetest.varint
+    if s.kind == "text":
+        for t, text in zip(s.times, s.payloads):
+            data = text.encode()
+            yield b"\x02" + svarint(t) + varint(len(data)) + data
+        return
+    n = len(s.channels)
+    values = struct.Struct("<" + "Hd" * n)
+    flat = [0] * (2 * n)
+    flat[::2] = range(n)
+    for t, row in zip(s.times, s.payloads):
+        flat[1::2] = row
+        yield b"\x02" + svarint(t) + varint(n) + values.pack(*flat)
+
+
+class Channel:
+    """An ingest channel: frames under way are bounded by the daemon's credits."""
+    ROOM = 128 * 1024
+
+    def __init__(self, daemon, s):
+        self.client = daemon.client()
+        self.credit, _ = self.client.open_channel(s.stream, s.kind)
+        self.open = self.credit
+        if s.kind == "sensor":
+            body = varvetest.varint(len(s.channels))
+            for i, name in enumerate(s.channels):
+                body += struct.pack("<H", i) + varvetest.varint(len(name)) + name.encode()
+            self.client.send_raw(varvetest.frame(varvetest.FRAME_CHANNELS, body))
+
+    def take(self, wanted):
+        """Reads frames until `wanted` came."""
+        while True:
+            kind, body = self.client.read_frame()
+            if kind == varvetest.FRAME_ERROR:
+                raise RuntimeError(f"the daemon refused a record: {body!r}")
+            if kind == varvetest.FRAME_ACK:
+                _, at = varvetest.read_varint(body, 0)
+                self.credit += varvetest.read_varint(body, at)[0]
+            if kind == wanted:
+                return
+
+    def send(self, records):
+        frame = varvetest.frame(varvetest.FRAME_RECORDS,
+                                varvetest.varint(len(records)) + b"".join(records))
+        while self.credit < len(frame) and self.credit < self.open:
+            self.take(varvetest.FRAME_ACK)
+        self.credit -= len(frame)
+        self.client.send_raw(frame)
+
+    def feed(self, s):
+        part, size = [], 0
+        for record in pack(s):
+            part.append(record)
+            size += len(record)
+            if size > self.ROOM or len(part) == 4096:
+                self.send(part)
+                part, size = [], 0
+        if part:
+            self.send(part)
+
+    def flush(self):
+        self.client.send_raw(varvetest.frame(varvetest.FRAME_FLUSH))
+        self.take(varvetest.FRAME_FLUSHED)
+
+
+class Varve:
+    """varved, fed through ingest channels as fast as it takes them, a flush at each midnight."""
+
+    def __init__(self, options=None, ask=None):
+        self.options, self.extra = options or {}, ask or {}
+        self.largest = 0
+
+    def start(self, folder, budget):
+        memory = {"budget": str(budget) if budget else "8GiB"}
+        sections = {"memory": memory}
+        for name, pairs in self.options.items():
+            sections.setdefault(name, {}).update(pairs)
+        config = "".join(f"[{name}]\n" + "".join(f"{k} = {v}\n" for k, v in pairs.items())
+                         for name, pairs in sections.items())
+        self.daemon = varvetest.Daemon(folder, config)
+        self.daemon.start()
+        self.client = self.daemon.client()
+        self.notes = []
+
+    def feed(self, week):
+        channels, erasures = {}, list(week.story.erasures)
+        day = 0
+        for s in week.slices():
+            if not s.times:
+                continue
+            today = (s.times[0] - story.START) // story.DAY
+            if today > day:
+                self.midnight(channels, erasures, story.START + today * story.DAY)
+                day = today
+            if s.stream not in channels:
+                channels[s.stream] = Channel(self.daemon, s)
+            channels[s.stream].feed(s)
+        self.midnight(channels, erasures, story.END)
+        for c in channels.values():
+            c.client.send_raw(varvetest.frame(varvetest.FRAME_CLOSE))
+            c.take(varvetest.FRAME_CLOSED)
+        self.settle()
+
+    def midnight(self, channels, erasures, now):
+        for c in channels.values():
+            c.flush()
+        while erasures and erasures[0]["at"] <= now:
+            self.forget(erasures.pop(0)["params"])
+        self.settle()
+
+    def forget(self, params):
+        try:
+            self.client.call("memory.forget", params)
+        except varvetest.RpcError as e:
+            if not self.notes:
+                self.notes.append(f"memory.forget: {e.message}")
+
+    def settle(self):
+        """Until consolidation has nothing to do: the processor time stands still."""
+        last = None
+        while True:
+            status = self.client.call("daemon.status")
+            self.largest = max(self.largest, self.bytes())
+            if last is not None and status["cpu_seconds"] - last <= 0.02 \
+                    and status["writer"].get("jobs", 0) == 0:
+                return
+            last = status["cpu_seconds"]
+            time.sleep(SETTLED)
+
+    def bytes(self):
+        return sum(f.stat().st_size for f in self.daemon.state.iterdir() if f.is_file())
+
+    def ask(self, question):
+        return self.client.call("memory.ask", query=question["query"], budget=ANSWER_BYTES, **self.extra)
+
+    def stop(self):
+        self.daemon.stop()
+
+
+STOP = set("""a about after and any anything at before between by came come degrees did do does for from get
+got had happen happened has have how in is it just led many me normal now of often on or our right see
+seen since strange that the there time to unusual was we went were what when where which who whose why
+with wrong present at followed preceded so did""".split())
+DATES = re.compile(r"\b(on |of |in )?((mon|tues|wednes|thurs|fri|satur|sun)day )?"
+                   r"(\d{4}-\d\d-\d\d|\d{1,2} (and \d{1,2} )?(february|march|april)( \d{4})?|"
+                   r"(february|march|april) \d{1,2}(, \d{4})?)", re.I)
+
+
+class Fts:
+    """Raw records in FTS5, BM25 over the question's words: all of them, or as many as fit the bytes."""
+
+    def __init__(self, keep, window=False):
+        self.keep, self.window = keep, window
+        self.notes, self.largest = [], 0
+
+    def start(self, folder, budget):
+        self.path, self.budget = pathlib.Path(folder) / f"{self.keep}.db", budget
+        self.everything = pathlib.Path(folder).parent / "everything.db"
+
+    @staticmethod
+    def tables(db):
+        db.execute("PRAGMA synchronous=OFF")
+        db.execute("PRAGMA journal_mode=OFF")
+        db.execute("CREATE TABLE records(id INTEGER PRIMARY KEY, stream TEXT, time INTEGER, text TEXT)")
+        db.execute("CREATE VIRTUAL TABLE words USING fts5(text, content=records, content_rowid=id)")
+
+    def build_everything(self, week):
+        """One file for all arms of a seed."""
+        if self.everything.exists():
+            return
+        db = sqlite3.connect(self.everything)
+        self.tables(db)
+        for s in week.slices():
+            texts = s.payloads
+            if s.kind == "sensor":
+                form = " ".join(f"{c} %s" for c in s.channels)
+                texts = [form % row for row in s.payloads]
+            db.executemany("INSERT INTO records(stream, time, text) VALUES(?,?,?)",
+                           zip([s.stream] * len(texts), s.times, texts))
+        for e in week.story.erasures:
+            p = e["params"]
+            if "match" in p:
+                db.execute("DELETE FROM records WHERE text LIKE ?", (f"%{p['match']}%",))
+            else:
+                db.execute("DELETE FROM records WHERE stream = ? AND time >= ? AND time < ?",
+                           (p["streams"][0], score.parse(p["since"]) if "since" in p else 0,
+                            score.parse(p["until"]) if "until" in p else story.END))
+        db.execute("INSERT INTO words(words) VALUES('rebuild')")
+        db.commit()
+        db.close()
+
+    def feed(self, week):
+        self.build_everything(week)
+        if self.keep == "all":
+            self.path = self.everything
+        else:
+            self.cut_to_budget()
+        self.db = sqlite3.connect(f"file:{self.path}?mode=ro", uri=True)
+        self.rows = self.db.execute("SELECT count(*) FROM records").fetchone()[0]
+        self.largest = self.path.stat().st_size
+
+    def cut_to_budget(self):
+        """The share of the records whose file is just within the budget."""
+        share = self.budget / self.everything.stat().st_size
+        for _ in range(6):
+            self.copy(share)
+            size = self.path.stat().st_size
+            if 0.97 * self.budget <= size <= self.budget:
+                return
+            share *= 0.985 * self.budget / size
+
+    def copy(self, share):
+        self.path.unlink(missing_ok=True)
+        db = sqlite3.connect(self.path)
+        self.tables(db)
+        db.execute("ATTACH ? AS whole", (str(self.everything),))
+        count = db.execute("SELECT count(*) FROM whole.records").fetchone()[0]
+        chosen = {"fifo": "ORDER BY time DESC LIMIT :n",
+                  "random": "WHERE (id * 2654435761) % 1000003 < :part"}[self.keep]
+        db.execute(f"INSERT INTO main.records SELECT * FROM whole.records {chosen}",
+                   {"n": int(count * share), "part": int(1000003 * share)})
+        db.execute("INSERT INTO main.words(words) VALUES('rebuild')")
+        db.commit()
+        db.close()
+
+    def bytes(self):
+        return self.path.stat().st_size
+
+    def ask(self, question):
+        text = DATES.sub(" ", question["query"])
+        words = [w for w in dict.fromkeys(re.findall(r"[a-z0-9]+", text.lower())) if w not in STOP]
+        if not words:
+            return {"absent": False}
+        where, values = "", {"q": " OR ".join(f'"{w}"' for w in words)}
+        if self.window and question["since"]:
+            where = "AND time >= :since AND time < :until"
+            values.update(since=score.parse(question["since"]), until=score.parse(question["until"]))
+        rows = self.db.execute(
+            "SELECT r.id, r.stream, r.time, r.text FROM words JOIN records r ON r.id = words.rowid "
+            f"WHERE words MATCH :q {where} ORDER BY bm25(words) LIMIT 60", values).fetchall()
+        best = max((sum(w in re.findall(r"[a-z0-9]+", r[3].lower()) for w in words) for r in rows),
+                   default=0)
+        records, room = [], ANSWER_BYTES
+        for i, stream, t, text in rows:
+            room -= len(text)
+            if room < 0:
+                break
+            records.append({"id": str(i), "stream": stream, "time": story.stamp(t), "text": text})
+        return {"absent": 2 * best < len(words), "text": records[0]["text"] if records else "",
+                "items": [], "records": records}
+
+    def stop(self):
+        self.db.close()
+
+
+ARMS = {
+    "varve": lambda: Varve(),
+    "fts-all": lambda: Fts("all"),
+    "fts-all-window": lambda: Fts("all", window=True),
+    "fifo": lambda: Fts("fifo"),
+    "random": lambda: Fts("random"),
+}
