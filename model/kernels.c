@@ -31,6 +31,12 @@ void kernel_axpy(float a, const float *x, float *y, size_t n)
     cblas_saxpy((blasint)n, a, x, 1, y, 1);
 }
 
+void kernel_matrix_vector(const float *rows, size_t count, size_t n, const float *x, float *ret)
+{
+    cblas_sgemv(CblasRowMajor, CblasNoTrans, (blasint)count, (blasint)n, 1, rows, (blasint)n, x, 1,
+                0, ret, 1);
+}
+
 float kernel_normalise(float *x, size_t n)
 {
     float norm = cblas_snrm2((blasint)n, x, 1);

@@ -22,6 +22,8 @@ int model_blas_check(struct errmsg *err);
 float kernel_dot(const float *x, const float *y, size_t n);
 /* y += a x. */
 void kernel_axpy(float a, const float *x, float *y, size_t n);
+/* ret[i] = sum of rows[i][k] x[k]; rows[count][n], ret[count]. */
+void kernel_matrix_vector(const float *rows, size_t count, size_t n, const float *x, float *ret);
 /* Scales x to unit length and returns the length it had; zero, infinite or NaN: x becomes zero,
  * returns 0. */
 float kernel_normalise(float *x, size_t n);

@@ -17,6 +17,12 @@ void kernel_ref_axpy(float a, const float *x, float *y, size_t n)
         y[i] = (float)(y[i] + (double)a * x[i]);
 }
 
+void kernel_ref_matrix_vector(const float *rows, size_t count, size_t n, const float *x, float *ret)
+{
+    for (size_t i = 0; i < count; i++)
+        ret[i] = kernel_ref_dot(rows + i * n, x, n);
+}
+
 float kernel_ref_normalise(float *x, size_t n)
 {
     double sum = 0;

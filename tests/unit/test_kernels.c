@@ -45,6 +45,20 @@ START_TEST(test_agrees_with_reference)
 }
 END_TEST
 
+START_TEST(test_matrix_vector)
+{
+    static float rows[20 * SIZE];
+    float x[SIZE], y[20], z[20];
+    for (unsigned i = 0; i < 20; i++)
+        fill(rows + i * SIZE, i + 5);
+    fill(x, 77);
+    kernel_matrix_vector(rows, 20, SIZE, x, y);
+    kernel_ref_matrix_vector(rows, 20, SIZE, x, z);
+    for (int i = 0; i < 20; i++)
+        ck_assert_float_eq_tol(y[i], z[i], 1e-4f);
+}
+END_TEST
+
 START_TEST(test_nothing_to_normalise)
 {
     const float odd[] = {0, 1e-38f, INFINITY, NAN};
@@ -63,6 +77,7 @@ int main(void)
     TCase *c = tcase_create("kernels");
     tcase_add_test(c, test_blas_is_threaded);
     tcase_add_test(c, test_agrees_with_reference);
+    tcase_add_test(c, test_matrix_vector);
     tcase_add_test(c, test_nothing_to_normalise);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);
