@@ -89,9 +89,12 @@ static int check_file(struct live_stream *s, unsigned thread, uint64_t seq, uint
     struct old_lookup lookup = {false, 0};
     int rc =
         evidence_find_seq(d->model_readers[thread], s->row.id, seq, seq, found_old, &lookup, err);
+    bool gone = false;
+    if (rc == 0 && !lookup.found)
+        rc = evidence_seq_gone(d->model_readers[thread], s->row.id, seq, &gone, err);
     if (rc != 0)
         return rc;
-    *ret = !lookup.found ? SEQ_NEW : lookup.hash == hash ? SEQ_SAME : SEQ_OTHER;
+    *ret = gone ? SEQ_SAME : !lookup.found ? SEQ_NEW : lookup.hash == hash ? SEQ_SAME : SEQ_OTHER;
     return 0;
 }
 

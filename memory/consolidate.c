@@ -52,7 +52,7 @@ int con_grow(void **array, uint32_t *capacity, uint32_t count, size_t size, stru
     return 0;
 }
 
-static int prepare(struct store *s, struct errmsg *err)
+int con_prepare(struct store *s, struct errmsg *err)
 {
     if (s->consolidation)
         return 0;
@@ -173,7 +173,7 @@ int store_consolidate(struct store *s, struct errmsg *err)
 {
     struct due due = {0};
     bool own = !s->in_transaction;
-    int r = prepare(s, err);
+    int r = con_prepare(s, err);
     if (r == 0)
         r = next_due(s, &due, err);
     if (r)

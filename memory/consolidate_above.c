@@ -19,30 +19,11 @@ int con_mark_above(struct store *s, int stratum, int64_t t_start, struct errmsg 
 static int sum_spans(struct store *s, struct errmsg *err)
 {
     struct consolidation *c = s->consolidation;
-    sqlite3_stmt *q = con_stmt(s, CON_PARTS);
     int r = 0;
     c->part_count = 0;
-    for (uint32_t i = 0; i < c->child_count && (r == 0 || r == SQL_DONE); i++) {
-        sqlite3_bind_int64(q, 1, c->children[i].id);
-        while ((r = sql_step(q, err)) == 0) {
-            const struct part p = {
-                .stream = sqlite3_column_int64(q, 0),
-                .moments = sqlite3_column_int64(q, 1),
-                .records = sqlite3_column_int64(q, 2),
-                .bytes = sqlite3_column_int64(q, 3),
-                .unusual = sqlite3_column_int64(q, 4),
-                .usual = sqlite3_column_int64(q, 5),
-                .usual_bits = sqlite3_column_double(q, 6),
-                .peak = sqlite3_column_int64(q, 7),
-                .peak_z = sqlite3_column_double(q, 8),
-            };
-            r = con_add_part(s, &p, err);
-            if (r)
-                break;
-        }
-        sqlite3_reset(q);
-    }
-    return r == SQL_DONE ? 0 : r;
+    for (uint32_t i = 0; i < c->child_count && r == 0; i++)
+        r = con_add_parts_of(s, c->children[i].id, err);
+    return r;
 }
 
 int con_above(struct store *s, int stratum, int64_t unit, struct errmsg *err)

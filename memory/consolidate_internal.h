@@ -21,12 +21,14 @@
                   "ORDER BY t_start DESC LIMIT 1")                                                 \
     X(ENDED_BEFORE, "SELECT ended FROM moment WHERE stream=?1 AND t_start<?2 "                     \
                     "ORDER BY t_start DESC, id DESC LIMIT 1")                                      \
+    /* A span's remainder is a child like others (memory/remainder.c). */                          \
     X(CHILDREN, "SELECT " CHILD_FIELDS " FROM moment WHERE stratum=?1 AND t_start>=?2 "            \
-                "AND t_start<?3 ORDER BY t_start, id LIMIT ?4")                                    \
+                "AND t_start<?3 UNION ALL SELECT " CHILD_FIELDS " FROM moment WHERE stratum=~?1 "  \
+                "AND t_start>=?2 AND t_start<?3 ORDER BY 4, 1 LIMIT ?4")                           \
     X(SPANS, "SELECT id, t_start, t_end, coalesce(parent, 0) FROM moment "                         \
              "WHERE stratum=?1 AND t_start>=?2 AND t_start<?3")                                    \
-    X(ORPHAN, "UPDATE moment SET parent=NULL WHERE stratum=?1 AND t_start>=?2 AND t_start<=?3 "    \
-              "AND parent=?4")                                                                     \
+    X(ORPHAN, "UPDATE moment SET parent=NULL WHERE stratum IN (?1, ~?1) AND t_start>=?2 "          \
+              "AND t_start<=?3 AND parent=?4")                                                     \
     X(ADOPT, "UPDATE moment SET parent=?2 WHERE id=?1")                                            \
     X(PARTS, "SELECT stream, moments, records, bytes, unusual, usual, usual_bits, peak, peak_z "   \
              "FROM part WHERE moment=?1")                                                          \
@@ -42,8 +44,11 @@
     X(LATENT_DELETE, "DELETE FROM latent WHERE moment=?1")                                         \
     X(LATENT, "SELECT scale, vec FROM latent WHERE moment=?1 AND model=?2")                        \
     X(STREAM_NAME, "SELECT name FROM stream WHERE id=?1")                                          \
-    X(TITLE, "SELECT title FROM moment WHERE id=?1")                                               \
-    X(WHY, "SELECT why FROM unusual WHERE moment=?1 ORDER BY score DESC, bits DESC LIMIT 1")
+    X(TITLE, "SELECT title FROM moment WHERE id=?1 UNION ALL "                                     \
+             "SELECT title FROM past WHERE moment=?1")                                             \
+    X(WHY, "SELECT * FROM (SELECT why FROM unusual WHERE moment=?1 "                               \
+           "ORDER BY score DESC, bits DESC LIMIT 1) UNION ALL "                                    \
+           "SELECT why FROM past WHERE moment=?1")
 
 enum consolidate_statement {
 #define CONSOLIDATE_ENUM(name, sql) CON_##name,
@@ -133,9 +138,21 @@ int con_write_span(struct store *s, int stratum, int64_t t_start, int64_t t_end,
                    struct child *children, uint32_t count, int64_t id, bool *ret_changed,
                    struct errmsg *err);
 int con_delete_span(struct store *s, int64_t id, int stratum, struct errmsg *err);
+/* What a single moment contributed. */
+struct part con_part_of(int64_t stream, int64_t id, int64_t records, int64_t bytes, int64_t unusual,
+                        double bits, double z);
+/* Parts of the same stream; the result does not depend on the order in which many are merged. */
+void con_merge_part(struct part *to, const struct part *p);
+/* Columns as CON_PARTS gives them; and the row. */
+void con_read_part(sqlite3_stmt *q, struct part *ret);
+int con_put_part(struct store *s, int64_t id, const struct part *p, struct errmsg *err);
 /* Adds a moment to the parts, or merges the parts of a child span. */
 int con_add_part(struct store *s, const struct part *p, struct errmsg *err);
+/* Those of a span that is written. */
+int con_add_parts_of(struct store *s, int64_t id, struct errmsg *err);
 
+/* Makes s->consolidation when it is not there yet. */
+int con_prepare(struct store *s, struct errmsg *err);
 int con_mark(struct store *s, int stratum, int64_t unit, int64_t t, struct errmsg *err);
 
 #endif

@@ -16,35 +16,94 @@
 #define GIST_UNUSUAL 5 /* lines on what was unusual */
 #define GIST_USUAL 12  /* lines on what was usual */
 
+struct part con_part_of(int64_t stream, int64_t id, int64_t records, int64_t bytes, int64_t unusual,
+                        double bits, double z)
+{
+    return (struct part){.stream = stream,
+                         .moments = 1,
+                         .records = records,
+                         .bytes = bytes,
+                         .unusual = unusual,
+                         .usual = id,
+                         .usual_bits = bits,
+                         .peak = id,
+                         .peak_z = z};
+}
+
+/* A moment that stood out comes before one that only had a high z; the earlier one of equals. */
+static bool peaks_over(const struct part *a, const struct part *b)
+{
+    if ((a->unusual > 0) != (b->unusual > 0))
+        return a->unusual > 0;
+    return a->peak_z != b->peak_z ? a->peak_z > b->peak_z : a->peak < b->peak;
+}
+
+static bool is_more_usual(const struct part *a, const struct part *b)
+{
+    return a->usual_bits != b->usual_bits ? a->usual_bits < b->usual_bits : a->usual < b->usual;
+}
+
+void con_merge_part(struct part *to, const struct part *p)
+{
+    if (peaks_over(p, to)) {
+        to->peak = p->peak;
+        to->peak_z = p->peak_z;
+    }
+    if (is_more_usual(p, to)) {
+        to->usual = p->usual;
+        to->usual_bits = p->usual_bits;
+    }
+    to->moments += p->moments;
+    to->records += p->records;
+    to->bytes += p->bytes;
+    to->unusual += p->unusual;
+}
+
+void con_read_part(sqlite3_stmt *q, struct part *ret)
+{
+    *ret = (struct part){
+        .stream = sqlite3_column_int64(q, 0),
+        .moments = sqlite3_column_int64(q, 1),
+        .records = sqlite3_column_int64(q, 2),
+        .bytes = sqlite3_column_int64(q, 3),
+        .unusual = sqlite3_column_int64(q, 4),
+        .usual = sqlite3_column_int64(q, 5),
+        .usual_bits = sqlite3_column_double(q, 6),
+        .peak = sqlite3_column_int64(q, 7),
+        .peak_z = sqlite3_column_double(q, 8),
+    };
+}
+
 int con_add_part(struct store *s, const struct part *p, struct errmsg *err)
 {
     struct consolidation *c = s->consolidation;
     uint32_t k = 0;
     while (k < c->part_count && c->parts[k].stream != p->stream)
         k++;
-    if (k == c->part_count) {
-        int r = con_grow((void **)&c->parts, &c->part_capacity, k, sizeof(struct part), err);
-        if (r)
-            return r;
-        c->parts[c->part_count++] = *p;
+    if (k < c->part_count) {
+        con_merge_part(&c->parts[k], p);
         return 0;
     }
-    struct part *to = &c->parts[k];
-    /* A moment that stood out comes before one that only had a high z. */
-    bool stands_out = p->unusual > 0, before = to->unusual > 0;
-    if (stands_out != before ? stands_out : p->peak_z > to->peak_z) {
-        to->peak = p->peak;
-        to->peak_z = p->peak_z;
+    int r = con_grow((void **)&c->parts, &c->part_capacity, k, sizeof(struct part), err);
+    if (r == 0)
+        c->parts[c->part_count++] = *p;
+    return r;
+}
+
+int con_add_parts_of(struct store *s, int64_t id, struct errmsg *err)
+{
+    sqlite3_stmt *q = con_stmt(s, CON_PARTS);
+    struct part p;
+    int r;
+    sqlite3_bind_int64(q, 1, id);
+    while ((r = sql_step(q, err)) == 0) {
+        con_read_part(q, &p);
+        r = con_add_part(s, &p, err);
+        if (r)
+            break;
     }
-    to->moments += p->moments;
-    to->records += p->records;
-    to->bytes += p->bytes;
-    to->unusual += p->unusual;
-    if (p->usual_bits < to->usual_bits) {
-        to->usual = p->usual;
-        to->usual_bits = p->usual_bits;
-    }
-    return 0;
+    sqlite3_reset(q);
+    return r == SQL_DONE ? 0 : r;
 }
 
 /* Unusual ones first, the most surprising before; then by how much they recorded. */
@@ -251,23 +310,27 @@ static int put_latent(struct store *s, int64_t id, const struct child *children,
     return store_put_latent(s, id, model, mean, err);
 }
 
+int con_put_part(struct store *s, int64_t id, const struct part *p, struct errmsg *err)
+{
+    sqlite3_stmt *put = con_stmt(s, CON_PART_PUT);
+    const int64_t numbers[] = {id, p->stream, p->moments, p->records, p->bytes, p->unusual,
+                               p->usual};
+    for (int k = 0; k < 7; k++)
+        sqlite3_bind_int64(put, k + 1, numbers[k]);
+    sqlite3_bind_double(put, 8, p->usual_bits);
+    sqlite3_bind_int64(put, 9, p->peak);
+    sqlite3_bind_double(put, 10, p->peak_z);
+    return sql_run(put, err);
+}
+
 static int put_parts(struct store *s, int64_t id, struct errmsg *err)
 {
     const struct consolidation *c = s->consolidation;
-    sqlite3_stmt *delete = con_stmt(s, CON_PARTS_DELETE), *put = con_stmt(s, CON_PART_PUT);
+    sqlite3_stmt *delete = con_stmt(s, CON_PARTS_DELETE);
     sqlite3_bind_int64(delete, 1, id);
     int r = sql_run(delete, err);
-    for (uint32_t i = 0; i < c->part_count && r == 0; i++) {
-        const struct part *p = &c->parts[i];
-        const int64_t numbers[] = {id,       p->stream,  p->moments, p->records,
-                                   p->bytes, p->unusual, p->usual};
-        for (int k = 0; k < 7; k++)
-            sqlite3_bind_int64(put, k + 1, numbers[k]);
-        sqlite3_bind_double(put, 8, p->usual_bits);
-        sqlite3_bind_int64(put, 9, p->peak);
-        sqlite3_bind_double(put, 10, p->peak_z);
-        r = sql_run(put, err);
-    }
+    for (uint32_t i = 0; i < c->part_count && r == 0; i++)
+        r = con_put_part(s, id, &c->parts[i], err);
     return r;
 }
 

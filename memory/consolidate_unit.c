@@ -129,6 +129,12 @@ static int ended_before(struct store *s, const struct child *m, int *ret, struct
     return r == SQL_DONE ? 0 : r;
 }
 
+/* Of moments: only what was summed up of evicted ones has no stream. */
+static bool is_remainder(const struct child *c)
+{
+    return c->stream == 0;
+}
+
 /* Fills `strong`. The parts serve as the list of streams met so far: `moments` is the last end. */
 static int find_strong(struct store *s, struct errmsg *err)
 {
@@ -138,6 +144,8 @@ static int find_strong(struct store *s, struct errmsg *err)
         struct child *m = &c->children[i];
         uint32_t k = 0;
         int ended, r;
+        if (is_remainder(m))
+            continue;
         while (k < c->part_count && c->parts[k].stream != m->stream)
             k++;
         if (k == c->part_count) {
@@ -236,16 +244,9 @@ static int sum_moments(struct store *s, const struct child *children, uint32_t c
     s->consolidation->part_count = 0;
     for (uint32_t i = 0; i < count && r == 0; i++) {
         const struct child *m = &children[i];
-        const struct part p = {.stream = m->stream,
-                               .moments = 1,
-                               .records = m->records,
-                               .bytes = m->raw_bytes,
-                               .unusual = m->unusual,
-                               .usual = m->id,
-                               .usual_bits = m->bits,
-                               .peak = m->id,
-                               .peak_z = m->z};
-        r = con_add_part(s, &p, err);
+        const struct part p =
+            con_part_of(m->stream, m->id, m->records, m->raw_bytes, m->unusual, m->bits, m->z);
+        r = is_remainder(m) ? con_add_parts_of(s, m->id, err) : con_add_part(s, &p, err);
     }
     return r;
 }

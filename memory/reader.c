@@ -44,7 +44,7 @@ static const char *const texts[SQL_COUNT] = {
                        " ORDER BY t_start LIMIT ?4",
     [SQL_STREAM_SPAN_PROBE] = "SELECT id FROM moment WHERE stream = ?1 AND t_start >= ?2 AND"
                               " t_start < ?3 ORDER BY t_start LIMIT ?4",
-    [SQL_MOMENT] = "SELECT " MOMENT_COLUMNS " FROM moment WHERE id = ?1",
+    [SQL_MOMENT] = "SELECT " MOMENT_COLUMNS " FROM moment WHERE id = ?1 AND stratum >= 0",
     [SQL_GIST] = "SELECT text FROM gist WHERE moment = ?1",
     [SQL_GIST_SIZE] = "SELECT length(CAST(text AS BLOB)) FROM gist WHERE moment = ?1",
     [SQL_EVIDENCE] = "SELECT block FROM evidence WHERE moment = ?1",
@@ -82,8 +82,10 @@ static const char *const texts[SQL_COUNT] = {
                    " ORDER BY count DESC LIMIT 1",
     [SQL_ENTITY_OF_KIND] = "SELECT id, kind, name, count, 0, first, last FROM entity"
                            " WHERE name = ?1 AND kind = ?2",
-    [SQL_ENTITY_MOMENTS] = "SELECT moment FROM entity_moment WHERE entity = ?1"
-                           " ORDER BY moment DESC LIMIT ?2",
+    /* What was evicted is known by the span it lay in. */
+    [SQL_ENTITY_MOMENTS] = "SELECT CASE WHEN m.stratum < 0 THEN m.parent ELSE m.id END FROM"
+                           " entity_moment em JOIN moment m ON m.id = em.moment"
+                           " WHERE em.entity = ?1 ORDER BY em.moment DESC LIMIT ?2",
     [SQL_ENTITY_MOMENT_COUNT] = "SELECT count(*) FROM entity_moment WHERE entity = ?1",
     [SQL_SPAN_SUMS] = "SELECT id, stream, records, bits FROM moment WHERE stratum = 0 AND"
                       " t_start >= ?2 AND t_start < ?3 AND t_end >= ?5 LIMIT ?4",

@@ -77,3 +77,37 @@ int evidence_find_seq(struct reader *r, int64_t stream, uint64_t seq_first, uint
 {
     return resend_find(r->db, stream, seq_first, seq_last, true, each, arg, err);
 }
+
+int resend_find_gone(sqlite3 *db, int64_t stream, uint64_t seq_first, uint64_t seq_last,
+                     struct buf *out, struct errmsg *err)
+{
+    sqlite3_stmt *q;
+    int r = sql_prepare(db,
+                        "SELECT seq_first, seq_last FROM gone WHERE stream=?1 AND seq_first<=?3 "
+                        "AND seq_last>=?2",
+                        &q, err);
+    if (r)
+        return r;
+    sqlite3_bind_int64(q, 1, stream);
+    sqlite3_bind_int64(q, 2, seq_first > INT64_MAX ? INT64_MAX : (int64_t)seq_first);
+    sqlite3_bind_int64(q, 3, seq_last > INT64_MAX ? INT64_MAX : (int64_t)seq_last);
+    while ((r = sql_step(q, err)) == 0) {
+        const uint64_t range[] = {(uint64_t)sqlite3_column_int64(q, 0),
+                                  (uint64_t)sqlite3_column_int64(q, 1)};
+        buf_append(out, range, sizeof(range));
+    }
+    sqlite3_finalize(q);
+    if (r == SQL_DONE && buf_failed(out))
+        return err_set(err, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
+    return r == SQL_DONE ? 0 : r;
+}
+
+int evidence_seq_gone(struct reader *r, int64_t stream, uint64_t seq, bool *ret, struct errmsg *err)
+{
+    struct buf ranges = {0};
+    int rc = resend_find_gone(r->db, stream, seq, seq, &ranges, err);
+    if (rc == 0)
+        *ret = ranges.size > 0;
+    buf_deinit(&ranges);
+    return rc;
+}

@@ -17,10 +17,21 @@ int evidence_find_seq(struct reader *r, int64_t stream, uint64_t seq_first, uint
                       void (*each)(void *arg, uint64_t seq, uint64_t hash), void *arg,
                       struct errmsg *err);
 
+/*
+ * Whether the number was stored and then let go (evicted or forgotten): its payload is not known any
+ * more, so whatever comes under it again is taken for a resend.
+ */
+int evidence_seq_gone(struct reader *r, int64_t stream, uint64_t seq, bool *ret,
+                      struct errmsg *err);
+
 /* The same on a bare connection, for this folder. */
 struct sqlite3;
 int resend_find(struct sqlite3 *db, int64_t stream, uint64_t seq_first, uint64_t seq_last,
                 bool journal, void (*each)(void *arg, uint64_t seq, uint64_t hash), void *arg,
                 struct errmsg *err);
+/* The ranges of numbers let go that reach into seq_first..seq_last, appended as pairs of uint64_t.
+ */
+int resend_find_gone(struct sqlite3 *db, int64_t stream, uint64_t seq_first, uint64_t seq_last,
+                     struct buf *out, struct errmsg *err);
 
 #endif

@@ -189,6 +189,7 @@ const char schema_v1[] =
 /*
  * touched: the subjective time when the span was laid down or last used. kind: the templates of
  * text streams; stat: what is counted and measured of a span's stream, in sums that can be added.
+ * gone: numbers that were stored and let go. past: what spans above still say of such a moment.
  */
 const char schema_v2[] = "ALTER TABLE moment ADD COLUMN touched REAL NOT NULL DEFAULT 0;\n"
                          "INSERT INTO stratum(stratum) VALUES(4), (5);\n"
@@ -211,7 +212,33 @@ const char schema_v2[] = "ALTER TABLE moment ADD COLUMN touched REAL NOT NULL DE
                          "  stream INTEGER NOT NULL REFERENCES stream(id),\n"
                          "  data BLOB NOT NULL,\n"
                          "  PRIMARY KEY(moment, stream)\n"
-                         ") STRICT, WITHOUT ROWID;\n";
+                         ") STRICT, WITHOUT ROWID;\n"
+
+                         "CREATE TABLE gone(\n"
+                         "  stream INTEGER NOT NULL REFERENCES stream(id),\n"
+                         "  seq_first INTEGER NOT NULL,\n"
+                         "  seq_last INTEGER NOT NULL,\n"
+                         "  PRIMARY KEY(stream, seq_first)\n"
+                         ") STRICT, WITHOUT ROWID;\n"
+
+                         "CREATE TABLE past(\n"
+                         "  moment INTEGER PRIMARY KEY,\n"
+                         "  title TEXT NOT NULL,\n"
+                         "  why TEXT NOT NULL\n"
+                         ") STRICT;\n"
+
+                         "DROP VIEW timeline;\n"
+                         "CREATE VIEW timeline AS\n"
+                         "  SELECT m.id, m.stratum, s.name AS stream,\n"
+                         "    strftime('%Y-%m-%dT%H:%M:%fZ', m.t_start / 1000000.0, 'unixepoch') "
+                         "AS start,\n"
+                         "    strftime('%Y-%m-%dT%H:%M:%fZ', m.t_end / 1000000.0, 'unixepoch') "
+                         "AS end,\n"
+                         "    m.records, round(m.bits, 2) AS bits, round(m.z, 1) AS z, m.title, "
+                         "g.text AS gist\n"
+                         "  FROM moment m LEFT JOIN stream s ON s.id = m.stream LEFT JOIN gist g "
+                         "ON g.moment = m.id\n"
+                         "  WHERE m.stratum >= 0 ORDER BY m.t_start, m.stratum DESC, m.id;\n";
 
 const char *stratum_name(int stratum)
 {
@@ -244,6 +271,8 @@ const char *const schema_objects[] = {
     "df",
     "kind",
     "stat",
+    "gone",
+    "past",
     "words",
     "words_data",
     "words_idx",

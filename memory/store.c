@@ -180,6 +180,7 @@ static void release(struct store *s)
     for (int i = 0; i < STORE_STATEMENT_COUNT; i++)
         sqlite3_finalize(s->statements[i]);
     consolidation_free(s->consolidation);
+    erasure_free(s->erasure);
     sqlite3_close(s->db);
     lockfile_close(s->lock_fd);
     words_df_free(s->df);
@@ -321,6 +322,8 @@ const struct words_df *store_df(const struct store *s)
 
 void store_count_span(struct store *s, int stratum, int64_t added, int64_t span)
 {
+    if (stratum < 0) /* a remainder */
+        return;
     s->effects.added[stratum] += added;
     if (span > s->effects.span_max[stratum])
         s->effects.span_max[stratum] = span;

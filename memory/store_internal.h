@@ -93,6 +93,7 @@ struct entity_slot {
 };
 
 struct consolidation; /* consolidate.c */
+struct erasure;       /* erase.c */
 
 struct store {
     sqlite3 *db;
@@ -112,6 +113,7 @@ struct store {
     uint32_t known_next;
     struct entity_slot entities[ENTITY_SLOTS];
     struct consolidation *consolidation;
+    struct erasure *erasure;
 };
 
 static inline sqlite3_stmt *store_stmt(struct store *s, enum store_statement which)
@@ -150,7 +152,7 @@ int store_put_latent(struct store *s, int64_t id, uint32_t model, const float *l
 /* Writes the rows of the index, and notes the counters' changes. */
 int store_put_words(struct store *s, int64_t id, const struct store_words *words,
                     struct errmsg *err);
-/* Takes the single row of an episode, hour or day out; `words` as it was put in. */
+/* Takes the rows of a span out; `words` as they were put in. */
 int store_delete_words(struct store *s, int64_t id, const struct store_words *words,
                        struct errmsg *err);
 /* Marks what a new moment that starts at `t` changes (consolidate.c). */
@@ -165,5 +167,6 @@ int store_entities_write(struct store *s, struct errmsg *err);
 void store_entities_forget(struct store *s);
 
 void consolidation_free(struct consolidation *c);
+void erasure_free(struct erasure *e);
 
 #endif

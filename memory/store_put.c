@@ -251,21 +251,28 @@ static int put_row(struct store *s, enum store_statement which, int64_t id,
     return sql_run(put, err);
 }
 
-int store_put_words(struct store *s, int64_t id, const struct store_words *words,
-                    struct errmsg *err)
+static int put_rows(struct store *s, enum store_statement which, int64_t id,
+                    const struct store_words *words, struct errmsg *err)
 {
     /* Row 0 was made last and has the lowest rowid. */
     uint32_t last = words->row_count - 1;
-    int r = put_row(s, SQL_WORDS_PUT, id, words, &words->rows[last], err);
+    int r = put_row(s, which, id, words, &words->rows[last], err);
     for (uint32_t i = 0; i < last && r == 0; i++)
-        r = put_row(s, SQL_WORDS_PUT, id, words, &words->rows[i], err);
+        r = put_row(s, which, id, words, &words->rows[i], err);
+    return r;
+}
+
+int store_put_words(struct store *s, int64_t id, const struct store_words *words,
+                    struct errmsg *err)
+{
+    int r = put_rows(s, SQL_WORDS_PUT, id, words, err);
     return r ? r : note_words(s, words, 1, err);
 }
 
 int store_delete_words(struct store *s, int64_t id, const struct store_words *words,
                        struct errmsg *err)
 {
-    int r = put_row(s, SQL_WORDS_DELETE, id, words, &words->rows[words->row_count - 1], err);
+    int r = put_rows(s, SQL_WORDS_DELETE, id, words, err);
     return r ? r : note_words(s, words, -1, err);
 }
 

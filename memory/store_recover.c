@@ -17,6 +17,7 @@
 struct recovery {
     struct arena arena;
     struct buf stored; /* seqs in moments, uint64_t */
+    struct buf gone;   /* ranges of seqs that were let go, pairs of uint64_t */
     struct buf block;  /* what is left of a batch */
     struct buf done;   /* ids of batches of which nothing is left, int64_t */
 };
@@ -34,13 +35,26 @@ static int compare_seq(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Takes the records that are stored out of records[0..*count). */
-static void drop_stored(const struct buf *stored, struct record *records, uint32_t *count)
+static bool is_gone(const struct buf *gone, uint64_t seq)
 {
+    for (size_t at = 0; at < gone->size; at += 2 * sizeof(uint64_t)) {
+        uint64_t range[2];
+        memcpy(range, gone->data + at, sizeof(range));
+        if (seq >= range[0] && seq <= range[1])
+            return true;
+    }
+    return false;
+}
+
+/* Takes the records that are stored, or were, out of records[0..*count). */
+static void drop_stored(const struct recovery *v, struct record *records, uint32_t *count)
+{
+    const struct buf *stored = &v->stored;
+    size_t n = stored->size / sizeof(uint64_t);
     uint32_t kept = 0;
     for (uint32_t i = 0; i < *count; i++)
-        if (!bsearch(&records[i].seq, stored->data, stored->size / sizeof(uint64_t),
-                     sizeof(uint64_t), compare_seq))
+        if (!(n && bsearch(&records[i].seq, stored->data, n, sizeof(uint64_t), compare_seq)) &&
+            !is_gone(&v->gone, records[i].seq))
             records[kept++] = records[i];
     *count = kept;
 }
@@ -61,17 +75,21 @@ static int remainder_of(struct store *s, struct recovery *v, int64_t stream, str
         last = records[i].seq > last ? records[i].seq : last;
     }
     buf_clear(&v->stored);
+    buf_clear(&v->gone);
     r = resend_find(s->db, stream, first, last, false, note_seq, &v->stored, err);
+    if (r == 0)
+        r = resend_find_gone(s->db, stream, first, last, &v->gone, err);
     if (r)
         return r;
     *ret_block = block;
     if (buf_failed(&v->stored))
         return err_set(err, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
-    if (v->stored.size == 0)
+    if (v->stored.size == 0 && v->gone.size == 0)
         return 0;
-    qsort(v->stored.data, v->stored.size / sizeof(uint64_t), sizeof(uint64_t), compare_seq);
+    if (v->stored.size)
+        qsort(v->stored.data, v->stored.size / sizeof(uint64_t), sizeof(uint64_t), compare_seq);
     all = count;
-    drop_stored(&v->stored, records, &count);
+    drop_stored(v, records, &count);
     if (count == all)
         return 0;
     buf_clear(&v->block);
@@ -128,6 +146,7 @@ int store_pending(struct store *s,
         r = delete_done(s, &v, err);
     arena_deinit(&v.arena);
     buf_deinit(&v.stored);
+    buf_deinit(&v.gone);
     buf_deinit(&v.block);
     buf_deinit(&v.done);
     return r;

@@ -36,19 +36,29 @@ struct question {
 
 static const struct question questions[] = {
     {"moment %lld: ends before it starts", "SELECT id FROM moment WHERE t_start>t_end", false},
-    {"moment %lld: stratum out of range", "SELECT id FROM moment WHERE stratum NOT BETWEEN 0 AND 5",
+    {"moment %lld: stratum out of range", "SELECT id FROM moment WHERE stratum NOT BETWEEN -5 AND 5",
      false},
     {"moment %lld: a stream above stratum 0, or none in it",
      "SELECT id FROM moment WHERE (stratum=0) <> (stream IS NOT NULL)", false},
     {"moment %lld: its parent is of another stratum",
-     "SELECT m.id FROM moment m JOIN moment p ON p.id=m.parent WHERE p.stratum<>m.stratum+1",
+     "SELECT m.id FROM moment m JOIN moment p ON p.id=m.parent WHERE "
+     "p.stratum<>(CASE WHEN m.stratum<0 THEN -m.stratum ELSE m.stratum+1 END)",
      false},
     {"moment %lld: starts outside of its parent",
      "SELECT m.id FROM moment m JOIN moment p ON p.id=m.parent "
      "WHERE m.t_start NOT BETWEEN p.t_start AND p.t_end",
      true},
-    {"moment %lld: no evidence",
-     "SELECT id FROM moment WHERE stratum=0 AND id NOT IN (SELECT moment FROM evidence)", false},
+    {"moment %lld: no evidence, and its numbers are not marked as let go",
+     "SELECT m.id FROM moment m WHERE m.stratum=0 AND m.id NOT IN (SELECT moment FROM evidence) "
+     "AND NOT EXISTS(SELECT 1 FROM gone g WHERE g.stream=m.stream AND "
+     "m.seq_first BETWEEN g.seq_first AND g.seq_last)",
+     false},
+    {"stream %lld: ranges of numbers let go overlap",
+     "SELECT stream FROM (SELECT stream, seq_first, lag(seq_last) OVER "
+     "(PARTITION BY stream ORDER BY seq_first) AS before FROM gone) WHERE seq_first<=before",
+     false},
+    {"moment %lld: shown as past, but there",
+     "SELECT moment FROM past WHERE moment IN (SELECT id FROM moment)", false},
     {"moment %lld: evidence above stratum 0",
      "SELECT e.moment FROM evidence e JOIN moment m ON m.id=e.moment WHERE m.stratum>0", false},
     {"moment %lld: latent of a wrong size, or not finite",
@@ -85,7 +95,8 @@ static const struct question questions[] = {
     {"moment %lld: its words are not in the index",
      "SELECT m.id FROM moment m LEFT JOIN stream s ON s.id=m.stream WHERE "
      "(SELECT count(*) FROM words_docsize w WHERE w.id BETWEEN m.id*512 AND m.id*512+511) <> "
-     "1+(CASE WHEN s.kind=1 AND m.path=2 THEN m.records ELSE 0 END)",
+     "(m.stratum>=0)+(CASE WHEN s.kind=1 AND m.path=2 AND m.id IN (SELECT moment FROM evidence) "
+     "THEN m.records ELSE 0 END)",
      false},
     {"moment %lld: words in the index, but no such moment",
      "SELECT id/512 FROM words_docsize WHERE id/512 NOT IN (SELECT id FROM moment)", false},

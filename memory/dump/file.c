@@ -32,7 +32,7 @@
 #define RUNS_OF_M "(u.moment = m.id OR (m.stratum > 0 AND u.t_start BETWEEN m.t_start AND m.t_end))"
 
 static const char roots_sql[] = "SELECT m.id FROM moment m WHERE " PASSES(
-    "m") " AND (m.stratum = ?1 OR ?1 < 0 AND NOT EXISTS(SELECT 1 FROM moment p WHERE p.id = "
+    "m") " AND m.stratum >= 0 AND (m.stratum = ?1 OR ?1 < 0 AND NOT EXISTS(SELECT 1 FROM moment p WHERE p.id = "
          "m.parent"
          " AND p.stratum = m.stratum + 1 AND m.t_start BETWEEN p.t_start AND p.t_end AND " PASSES(
              "p") ")) ORDER BY m.t_start, m.stratum DESC, m.id";

@@ -185,7 +185,7 @@ static int put_strata(struct dump_file *f, struct dump_out *out, struct errmsg *
         " sum(ifnull(length(g.text), 0)) AS g_b"
         " FROM moment m LEFT JOIN evidence e ON e.moment = m.id"
         " LEFT JOIN latent l ON l.moment = m.id LEFT JOIN gist g ON g.moment = m.id"
-        " GROUP BY m.stratum ORDER BY m.stratum",
+        " WHERE m.stratum >= 0 GROUP BY m.stratum ORDER BY m.stratum",
         24, 3, 4, err);
 }
 

@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "memory/erase.h"
+#include "memory/resend.h"
+#include "tests/unit/store_fixture.h"
+
+#define MINUTE US_PER_MINUTE
+/* 2023-11-14 22:00 UTC */
+#define HOUR0 1699999200000000LL
+
+/* Rows of the index that hold the word. */
+static int64_t rows_with(const char *word)
+{
+    char sql[160];
+    snprintf(sql, sizeof(sql), "SELECT count(*) FROM words WHERE words MATCH '\"%s\"'", word);
+    return number(sql);
+}
+
+static int64_t text_is(const char *sql, const char *expected)
+{
+    char all[1024];
+    snprintf(all, sizeof(all), "SELECT (%s) IS '%s'", sql, expected);
+    return number(all);
+}
+
+#define IN_TRANSACTION(call)                                                                       \
+    do {                                                                                           \
+        OK(store_begin(s, &err));                                                                  \
+        OK(call);                                                                                  \
+        OK(store_commit(s, &err));                                                                 \
+    } while (0)
+
+static uint64_t df_rows(const struct store *s, const char *word)
+{
+    struct words_query q;
+    OK(words_query((struct slice){word, strlen(word)}, &q));
+    return words_df_rows(store_df(s), q.words[0].hash);
+}
+
+/* Six moments of one stream in one episode and one in the next hour; consolidated. */
+static struct store *filled(int64_t *ret_stream, int64_t id[7])
+{
+    struct store *s = opened();
+    *ret_stream = stream_of(s, "sys.log");
+    for (int i = 0; i < 6; i++)
+        id[i] = put_moment(s, *ret_stream, 1 + 100 * (uint64_t)i, 30, HOUR0 + (10 + i) * MINUTE,
+                           END_GAP);
+    id[6] = put_moment(s, *ret_stream, 1000, 30, HOUR0 + 70 * MINUTE, END_GAP);
+    consolidate_all(s);
+    check_sound();
+    return s;
+}
+
+START_TEST(test_evidence_goes_the_gist_stays)
+{
+    int64_t stream, id[7];
+    struct store *s = filled(&stream, id);
+    uint64_t failed = df_rows(s, "failed"), gist = df_rows(s, "gist");
+    /* Moment 3 has an odd first number: the latent path; the last one a row for each record. */
+    ck_assert_int_eq(rows_with("request"), 6 + 30);
+    IN_TRANSACTION(store_erase_evidence(s, id[2], &err));
+    IN_TRANSACTION(store_erase_evidence(s, id[6], &err));
+    ck_assert_int_eq(rows_with("request"), 5);
+    ck_assert_int_eq(rows_with("titl"), 7 + 5);
+    ck_assert_uint_eq(df_rows(s, "failed"), failed - 31);
+    ck_assert_uint_eq(df_rows(s, "gist"), gist);
+    ck_assert_int_eq(number("SELECT count(*) FROM evidence"), 5);
+    ck_assert_int_eq(number("SELECT count(*) FROM gone"), 2);
+    check_sound();
+    /* A second time nothing happens. */
+    IN_TRANSACTION(store_erase_evidence(s, id[2], &err));
+    check_sound();
+    OK(store_begin(s, &err));
+    ck_assert_int_eq(store_erase_evidence(s, 999, &err), ERR_NOTFOUND);
+    store_rollback(s);
+    /* Taken back as a whole. */
+    OK(store_begin(s, &err));
+    OK(store_erase_evidence(s, id[0], &err));
+    store_rollback(s);
+    ck_assert_int_eq(number("SELECT count(*) FROM evidence"), 5);
+    check_sound();
+    store_close(s);
+}
+END_TEST
+
+START_TEST(test_evicted_moments_stay_in_the_sums)
+{
+    int64_t stream, id[7];
+    struct store *s = filled(&stream, id);
+    for (int i = 1; i < 6; i++)
+        IN_TRANSACTION(store_erase_moment(s, id[i], ERASE_EVICT, &err));
+    check_sound();
+    ck_assert_int_eq(number("SELECT count(*) FROM moment WHERE stratum=0"), 2);
+    ck_assert_int_eq(number("SELECT records FROM moment WHERE stratum=-1"), 150);
+    ck_assert_int_eq(number("SELECT records FROM moment WHERE stratum=1 ORDER BY t_start"), 180);
+    ck_assert_int_eq(number("SELECT sum(count) FROM entity_moment"), 7 * 4);
+    ck_assert_int_eq(number("SELECT count(*) FROM past"), 1);
+    /* What comes late joins what is left, and takes nothing away. */
+    put_moment(s, stream, 500000, 10, HOUR0 + 12 * MINUTE + 1, END_GAP);
+    consolidate_all(s);
+    check_sound();
+    ck_assert_int_eq(number("SELECT count(*) FROM moment WHERE stratum=1"), 2);
+    ck_assert_int_eq(number("SELECT records FROM moment WHERE stratum=1 ORDER BY t_start"), 190);
+    ck_assert_int_eq(number("SELECT records FROM moment WHERE stratum=3"), 220);
+    store_close(s);
+}
+END_TEST
+
+START_TEST(test_words_of_an_evicted_moment_stay_shown)
+{
+    int64_t stream, id[7];
+    struct store *s = filled(&stream, id);
+    for (int i = 0; i < 6; i++)
+        IN_TRANSACTION(store_erase_moment(s, id[i], ERASE_EVICT, &err));
+    check_sound();
+    /* The first of equals is what the episode tells of: made again it says the same. */
+    ck_assert_int_eq(text_is("SELECT title FROM past", "title 1"), 1);
+    int64_t before = number("SELECT count(*) FROM moment WHERE stratum=1 AND title LIKE "
+                            "'sys.log: first of its kind, and 5 more unusual'");
+    ck_assert_int_eq(before, 1);
+    put_moment(s, stream, 500000, 10, HOUR0 + 12 * MINUTE + 1, END_GAP);
+    consolidate_all(s);
+    ck_assert_int_eq(number("SELECT count(*) FROM moment WHERE stratum=1 AND title LIKE "
+                            "'sys.log: first of its kind, and 6 more unusual'"),
+                     1);
+    ck_assert_int_eq(number("SELECT count(*) FROM gist g JOIN moment m ON m.id=g.moment WHERE "
+                            "m.stratum=1 AND g.text LIKE '%usual in sys.log: title 1 (190 %'"),
+                     1);
+    check_sound();
+    store_close(s);
+}
+END_TEST
+
+START_TEST(test_spans_go_after_their_children)
+{
+    int64_t stream, id[7];
+    struct store *s = filled(&stream, id);
+    int64_t episode = number("SELECT parent FROM moment WHERE id=1");
+    int64_t hour = number("SELECT m.parent FROM moment m WHERE m.stratum=1 ORDER BY t_start");
+    OK(store_begin(s, &err));
+    ck_assert_int_eq(store_erase_span(s, episode, &err), ERASE_HAS_CHILDREN);
+    ck_assert_int_eq(store_erase_span(s, id[0], &err), ERR_NOTFOUND);
+    store_rollback(s);
+    for (int i = 0; i < 6; i++)
+        IN_TRANSACTION(store_erase_moment(s, id[i], ERASE_EVICT, &err));
+    OK(store_begin(s, &err));
+    ck_assert_int_eq(store_erase_span(s, hour, &err), ERASE_HAS_CHILDREN);
+    store_rollback(s);
+    IN_TRANSACTION(store_erase_span(s, episode, &err));
+    check_sound();
+    ck_assert_int_eq(number("SELECT count(*) FROM moment WHERE stratum=-1"), 0);
+    ck_assert_int_eq(number("SELECT records FROM moment WHERE stratum=-2"), 180);
+    ck_assert_int_eq(number("SELECT records FROM moment WHERE stratum=2 ORDER BY t_start"), 180);
+    put_moment(s, stream, 500000, 10, HOUR0 + 40 * MINUTE, END_GAP);
+    consolidate_all(s);
+    check_sound();
+    ck_assert_int_eq(number("SELECT records FROM moment WHERE stratum=2 ORDER BY t_start"), 190);
+    ck_assert_int_eq(number("SELECT sum(count) FROM entity_moment"), 8 * 4);
+    store_close(s);
+}
+END_TEST
+
+START_TEST(test_a_forgotten_moment_leaves_all_sums)
+{
+    int64_t stream, id[7];
+    struct store *s = filled(&stream, id);
+    IN_TRANSACTION(store_erase_moment(s, id[1], ERASE_EVICT, &err));
+    IN_TRANSACTION(store_erase_moment(s, id[0], ERASE_FORGET, &err));
+    IN_TRANSACTION(store_erase_moment(s, id[6], ERASE_FORGET, &err));
+    consolidate_all(s);
+    check_sound();
+    ck_assert_int_eq(number("SELECT count(*) FROM moment WHERE stratum=2"), 1);
+    ck_assert_int_eq(number("SELECT records FROM moment WHERE stratum=1"), 150);
+    ck_assert_int_eq(number("SELECT records FROM moment WHERE stratum=3"), 150);
+    ck_assert_int_eq(number("SELECT count FROM entity WHERE name='web-01'"), 5 * 3);
+    ck_assert_int_eq(number("SELECT (first-1699999200000000)/60000000 FROM entity LIMIT 1"), 11);
+    /* The last one takes the entities along. */
+    for (int i = 2; i < 6; i++)
+        IN_TRANSACTION(store_erase_moment(s, id[i], ERASE_FORGET, &err));
+    consolidate_all(s);
+    check_sound();
+    ck_assert_int_eq(number("SELECT records FROM moment WHERE stratum=3"), 30);
+    ck_assert_int_eq(number("SELECT count(*) FROM entity"), 2);
+    store_close(s);
+}
+END_TEST
+
+static void note_found(void *arg, uint64_t seq, uint64_t hash)
+{
+    ++*(int *)arg;
+}
+
+START_TEST(test_numbers_let_go_are_known)
+{
+    int64_t stream, id[7];
+    struct store *s = filled(&stream, id);
+    IN_TRANSACTION(store_erase_evidence(s, id[1], &err));
+    IN_TRANSACTION(store_erase_moment(s, id[1], ERASE_EVICT, &err));
+    IN_TRANSACTION(store_erase_moment(s, id[2], ERASE_FORGET, &err));
+    sqlite3 *db;
+    struct buf ranges = {0};
+    int found = 0;
+    OK(sqlite_open_readonly(path, 0, &db, &err));
+    OK(resend_find(db, stream, 101, 230, true, note_found, &found, &err));
+    ck_assert_int_eq(found, 0);
+    OK(resend_find_gone(db, stream, 110, 201, &ranges, &err));
+    ck_assert_uint_eq(ranges.size, 2 * 16);
+    OK(resend_find_gone(db, stream, 131, 200, &ranges, &err));
+    ck_assert_uint_eq(ranges.size, 2 * 16);
+    sqlite3_close(db);
+    buf_deinit(&ranges);
+    store_close(s);
+}
+END_TEST
+
+static int count_batch(void *arg, int64_t id, int64_t stream, struct slice block)
+{
+    struct evidence_info info;
+    OK(evidence_info(block, &info, &err));
+    *(uint32_t *)arg += info.count;
+    return 0;
+}
+
+/* The journal of a crash holds records whose moment was let go meanwhile: they are not new. */
+START_TEST(test_the_journal_does_not_bring_back)
+{
+    int64_t stream, id[7], pending;
+    struct store *s = filled(&stream, id);
+    struct record records[40];
+    struct buf block = {0};
+    for (uint32_t i = 0; i < 40; i++)
+        records[i] = (struct record){.seq = 101 + i, .time = HOUR0, .text = {"again", 5}};
+    OK(evidence_encode(records, 40, 1, &block));
+    IN_TRANSACTION(store_erase_evidence(s, id[1], &err));
+    IN_TRANSACTION(store_pending_put(s, stream, 101, 140, 40,
+                                     (struct slice){block.data, block.size}, &pending, &err));
+    uint32_t left = 0;
+    OK(store_pending(s, count_batch, &left, &err));
+    ck_assert_uint_eq(left, 10);
+    buf_deinit(&block);
+    store_close(s);
+}
+END_TEST
+
+/* Numbers with gaps make many ranges, which are joined from below. */
+START_TEST(test_ranges_are_bounded)
+{
+    struct store *s = opened();
+    int64_t stream = stream_of(s, "sys.log");
+    int64_t id[2400];
+    OK(store_begin(s, &err));
+    for (int i = 0; i < 2400; i++)
+        OK(put_lines(s, stream, 1 + 2 * (uint64_t)i, 1, HOUR0 + i * US_PER_SECOND, PATH_LATENT,
+                     END_GAP, &id[i]));
+    OK(store_commit(s, &err));
+    OK(store_begin(s, &err));
+    for (int i = 0; i < 2400; i++)
+        OK(store_erase_evidence(s, id[i], &err));
+    OK(store_commit(s, &err));
+    ck_assert_int_le(number("SELECT count(*) FROM gone"), 2048 + 64);
+    ck_assert_int_eq(number("SELECT min(seq_first) FROM gone"), 1);
+    consolidate_all(s);
+    check_sound();
+    store_close(s);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("erase");
+    TCase *tc = tcase_create("erase");
+    tcase_set_timeout(tc, 60);
+    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_test(tc, test_evidence_goes_the_gist_stays);
+    tcase_add_test(tc, test_evicted_moments_stay_in_the_sums);
+    tcase_add_test(tc, test_words_of_an_evicted_moment_stay_shown);
+    tcase_add_test(tc, test_spans_go_after_their_children);
+    tcase_add_test(tc, test_a_forgotten_moment_leaves_all_sums);
+    tcase_add_test(tc, test_numbers_let_go_are_known);
+    tcase_add_test(tc, test_the_journal_does_not_bring_back);
+    tcase_add_test(tc, test_ranges_are_bounded);
+    suite_add_tcase(suite, tc);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    words_thread_deinit();
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
