@@ -60,7 +60,7 @@ START_TEST(test_evidence_goes_the_gist_stays)
     IN_TRANSACTION(store_erase_evidence(s, id[2], &err));
     IN_TRANSACTION(store_erase_evidence(s, id[6], &err));
     ck_assert_int_eq(rows_with("request"), 5);
-    ck_assert_int_eq(rows_with("titl"), 7 + 5);
+    ck_assert_int_eq(rows_with("titl"), 7 + 7);
     ck_assert_uint_eq(df_rows(s, "failed"), failed - 31);
     ck_assert_uint_eq(df_rows(s, "gist"), gist);
     ck_assert_int_eq(number("SELECT count(*) FROM evidence"), 5);
