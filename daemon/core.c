@@ -277,6 +277,11 @@ static int open_memory(struct daemon *d, struct errmsg *err)
     int rc = store_open(&options, &d->store, err);
     if (rc == 0)
         rc = streams_load(d, err);
+    if (rc == ERR_CORRUPT) {
+        size_t size = strlen(err->text);
+        snprintf(err->text + size, sizeof(err->text) - size,
+                 "; varve-dump --salvage brings out what is whole");
+    }
     if (rc == 0 && sketch_index_new(&d->sketches) != 0)
         rc = err_set(err, ERR_NOMEM, "out of memory");
     return rc;

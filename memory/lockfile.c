@@ -56,3 +56,17 @@ void lockfile_close(int fd)
     if (fd >= 0)
         close(fd);
 }
+
+int lockfile_held(const char *path, bool *ret, struct errmsg *err)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    *ret = false;
+    if (fd < 0 && errno == ENOENT)
+        return 0;
+    if (fd < 0)
+        return err_set(err, err_from_errno(errno), "%s: %s", path, strerror(errno));
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    *ret = fcntl(fd, F_OFD_GETLK, &lock) != 0 || lock.l_type != F_UNLCK;
+    close(fd);
+    return 0;
+}

@@ -3,6 +3,8 @@
 #ifndef VARVE_MEMORY_LOCKFILE_H
 #define VARVE_MEMORY_LOCKFILE_H
 
+#include <stdbool.h>
+
 #include "base/error.h"
 
 /*
@@ -12,5 +14,7 @@
 int lockfile_open(const char *path, int *ret_fd, struct errmsg *err);
 /* -1 is allowed. The file stays: removing it would race with the next holder. */
 void lockfile_close(int fd);
+/* Whether some process has it; asks without taking it. No file: false. */
+int lockfile_held(const char *path, bool *ret, struct errmsg *err);
 
 #endif

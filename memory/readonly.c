@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "memory/lockfile.h"
 #include "memory/schema.h"
 #include "memory/sqlite.h"
 
@@ -55,26 +56,19 @@ static int open_shared(const char *path, int cache_kib, sqlite3 **ret, struct er
     return r;
 }
 
-/* Whether a daemon holds the lock beside the file; fcntl asks without taking it. */
 static int check_unlocked(const char *path, struct errmsg *err)
 {
     char name[4200];
+    bool held;
     snprintf(name, sizeof(name), "%s.lock", path);
-    int fd = open(name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    if (fd < 0 && errno == ENOENT)
-        return 0;
-    if (fd < 0)
-        return err_set(err, err_from_errno(errno), "%s: %s", name, strerror(errno));
-    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-    int failed = fcntl(fd, F_OFD_GETLK, &lock);
-    close(fd);
-    if (failed || lock.l_type != F_UNLCK)
-        return err_set(
+    int r = lockfile_held(name, &held, err);
+    if (r == 0 && held)
+        r = err_set(
             err, ERR_BUSY,
             "%s: a daemon is writing it and its log cannot be shared with this user; run as"
             " the daemon's user, or read a copy made with --backup",
             path);
-    return 0;
+    return r;
 }
 
 /* "file:PATH?options" with what has a meaning in a URI escaped. */

@@ -20,6 +20,7 @@ enum dump_action {
     DUMP_STATS,
     DUMP_VERIFY,
     DUMP_BACKUP,
+    DUMP_SALVAGE,
     DUMP_USAGE,
     DUMP_VERSION
 };
@@ -35,7 +36,7 @@ struct dump_options {
     int64_t since, until; /* TIME_UNKNOWN: open; since inclusive, until exclusive */
     int stratum;          /* -1: all */
     const char *stream;   /* NULL: all; borrowed from argv */
-    const char *backup;   /* where --backup writes */
+    const char *target;   /* where --backup and --salvage write */
     uint32_t excerpts;    /* html: at most so many moments carry an excerpt of their evidence */
 };
 

@@ -16,7 +16,7 @@ const char dump_usage[] =
     "usage: varve-dump [DB] [--format text|ndjson|html] [--since T] [--until T]\n"
     "                  [--stratum S] [--stream NAME] [--excerpts N]\n"
     "       varve-dump [DB] --records [--stream NAME] [--since T] [--until T]\n"
-    "       varve-dump [DB] --stats | --verify | --backup OUT\n"
+    "       varve-dump [DB] --stats | --verify | --backup OUT | --salvage OUT\n"
     "\n"
     "Shows what a varve memory holds. DB is a memory.db or the folder it lies in; without it the\n"
     "user's own memory, else the system's. Reads only, with the daemon running or not.\n"
@@ -33,6 +33,8 @@ const char dump_usage[] =
     "  --verify       checks every invariant of the file; exit status 1 names the first broken "
     "one\n"
     "  --backup OUT   writes a consistent copy, also while the daemon writes\n"
+    "  --salvage OUT  brings what is whole out of a damaged file into a new one, and says what was\n"
+    "                 lost; exit status 1 when anything was\n"
     "  --help, --version\n";
 
 enum {
@@ -46,6 +48,7 @@ enum {
     OPT_STATS,
     OPT_VERIFY,
     OPT_BACKUP,
+    OPT_SALVAGE,
     OPT_HELP,
     OPT_VERSION
 };
@@ -61,6 +64,7 @@ static const struct option long_options[] = {
     {"stats", no_argument, NULL, OPT_STATS},
     {"verify", no_argument, NULL, OPT_VERIFY},
     {"backup", required_argument, NULL, OPT_BACKUP},
+    {"salvage", required_argument, NULL, OPT_SALVAGE},
     {"help", no_argument, NULL, OPT_HELP},
     {"version", no_argument, NULL, OPT_VERSION},
     {NULL, 0, NULL, 0},
@@ -107,7 +111,7 @@ static int take_action(struct dump_options *o, enum dump_action action, struct e
 {
     if (o->action != DUMP_SPANS && o->action != action)
         return err_set(err, ERR_INVALID,
-                       "only one of --records, --stats, --verify, --backup at a time");
+                       "only one of --records, --stats, --verify, --backup, --salvage at a time");
     o->action = action;
     return 0;
 }
@@ -139,8 +143,11 @@ static int take(struct dump_options *o, int option, const char *value, int64_t n
     case OPT_VERIFY:
         return take_action(o, DUMP_VERIFY, err);
     case OPT_BACKUP:
-        o->backup = value;
+        o->target = value;
         return take_action(o, DUMP_BACKUP, err);
+    case OPT_SALVAGE:
+        o->target = value;
+        return take_action(o, DUMP_SALVAGE, err);
     default:
         return err_set(err, ERR_INTERNAL, "option %d", option);
     }
@@ -190,7 +197,8 @@ static int check(const struct dump_options *o, struct errmsg *err)
     bool filtered = o->since != TIME_UNKNOWN || o->until != TIME_UNKNOWN || o->stream;
     if (filtered && o->action != DUMP_SPANS && o->action != DUMP_RECORDS)
         return err_set(err, ERR_INVALID,
-                       "--since, --until and --stream do not go with --stats, --verify, --backup");
+                       "--since, --until and --stream do not go with --stats, --verify, --backup, "
+                       "--salvage");
     if (o->format == DUMP_HTML && o->stratum >= 0)
         return err_set(err, ERR_INVALID, "--format html holds all strata; leave out --stratum");
     return 0;

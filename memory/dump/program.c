@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "memory/backup.h"
 #include "memory/dump/file.h"
+#include "memory/salvage/salvage.h"
 #include "memory/verify.h"
 
 static int show(const struct dump_options *o, struct dump_out *out, struct errmsg *err)
@@ -47,6 +48,48 @@ static int verify(const struct dump_options *o, struct dump_out *out, struct err
     return 0;
 }
 
+static void tell_table(const struct salvage_table *t, struct buf *out)
+{
+    if (t->broken == 0 && t->pages == 0)
+        return;
+    if (t->remade)
+        buf_printf(out, "  %s: damaged, made again\n", t->name);
+    else
+        buf_printf(out, "  %s: %llu rows brought out, %llu lost, %llu pages unreadable\n", t->name,
+                   (unsigned long long)t->rows, (unsigned long long)t->broken,
+                   (unsigned long long)t->pages);
+}
+
+/* What was brought out, and by table what was not. */
+static int salvage(const struct dump_options *o, struct dump_out *out, struct errmsg *err)
+{
+    struct salvage_report report;
+    int r = salvage_file(o->path, o->target, &report, err);
+    if (r)
+        return r;
+    struct buf *b = &out->buf;
+    dump_out_text(out, o->target, 0);
+    buf_printf(b, ": %llu moments with %llu records, %llu records in the journal\n",
+               (unsigned long long)report.moments, (unsigned long long)report.records,
+               (unsigned long long)report.journaled);
+    if (report.headless)
+        buf_puts(b, "  the file's header was not readable\n");
+    if (report.frames)
+        buf_printf(b, "  write-ahead log: %u pages unreadable\n", report.frames);
+    for (uint32_t i = 0; i < report.table_count; i++)
+        tell_table(&report.tables[i], b);
+    if (report.rebuilt)
+        buf_printf(b,
+                   "  %llu moments lost title and surprise, their records are whole; of %llu the"
+                   " stream is not known: they are in recovered-text and recovered-sensor\n",
+                   (unsigned long long)report.rebuilt, (unsigned long long)report.nameless);
+    if (!salvage_lost(&report)) {
+        buf_puts(b, "  nothing was lost\n");
+        return 0;
+    }
+    return err_set(err, ERR_CORRUPT, "%s: not everything could be brought out", o->path);
+}
+
 static int act(const struct dump_options *o, struct dump_out *out, struct errmsg *err)
 {
     switch (o->action) {
@@ -59,7 +102,9 @@ static int act(const struct dump_options *o, struct dump_out *out, struct errmsg
     case DUMP_VERIFY:
         return verify(o, out, err);
     case DUMP_BACKUP:
-        return backup_file(o->path, o->backup, err);
+        return backup_file(o->path, o->target, err);
+    case DUMP_SALVAGE:
+        return salvage(o, out, err);
     default:
         return show(o, out, err);
     }
@@ -81,6 +126,8 @@ int dump_run(int argc, char **argv, int output, FILE *errors)
     r = act(&o, &out, &err);
     if (r == 0)
         r = dump_out_flush(&out, true, &err);
+    else if (o.action == DUMP_SALVAGE)
+        dump_out_flush(&out, true, NULL);
     dump_out_deinit(&out);
     if (r == 0)
         return 0;

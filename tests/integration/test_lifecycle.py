@@ -105,6 +105,29 @@ class Start(varvetest.Case):
         self.assertEqual(d.stop(), 0)
         self.assertEqual(len(d.records("s")), 2000)
 
+    def test_salvaged_database(self):
+        d = self.daemon()
+        client = d.client()
+        client.call("stream.open", name="s", kind="text")
+        client.append("s", [f"line {i} with some words" for i in range(2000)])
+        client.call("stream.flush", stream="s")
+        self.assertEqual(d.stop(), 0)
+        whole = d.database.read_bytes()
+        d.database.write_bytes(bytes(100) + whole[100:])
+        d.spawn()
+        self.ended(d, "--salvage")
+        out = d.state / "whole.db"
+        self.assertEqual(d.dump("--salvage", out).status, 1)
+        out.rename(d.database)
+        d.start()
+        self.assertTrue(d.varve("search", "words", "--json").json()["items"])
+        client = d.client()
+        client.call("stream.open", name="s", kind="text")
+        client.append("s", ["one more"])
+        self.assertEqual(d.stop(), 0)
+        self.assertEqual(len(d.records("s")), 2001)
+        self.assertEqual(d.dump("--verify").status, 0)
+
     def test_foreign_database(self):
         d = self.daemon(start=False)
         d.state.mkdir(mode=0o700)
