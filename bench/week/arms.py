@@ -168,6 +168,8 @@ class Varve:
         return self.client.call("memory.ask", query=question["query"], budget=ANSWER_BYTES, **self.extra)
 
     def stop(self):
+        for c in self.daemon.clients:
+            c.close()
         self.daemon.stop()
 
 

@@ -3,7 +3,8 @@
 
 A kind's `steps` are in time order, `at` and `lasts` in minutes. A step is a line (`text`, `words` that
 only it holds) or a sensor's change (`channel`, `shape`, `amount`). `name` completes "when did …?",
-"what came before …?"; where it names no rare word the question adds the date.
+"what came before …?"; where it names no rare word the question adds the date. `happening` is the kind
+in general words, told by the step number `shown_by`.
 """
 
 
@@ -24,6 +25,7 @@ def sensor(at, lasts, stream, channel, shape, amount, name):
 
 class Pump:
     topic = "pump"
+    happening, shown_by = "a protection relay stopped the motor of pump 1", 2
 
     @staticmethod
     def steps(r, word, e):
@@ -44,6 +46,7 @@ class Pump:
 
 class Disk:
     topic = "disk and the backup"
+    happening, shown_by = "a nightly job failed with no space left on the device", 1
 
     @staticmethod
     def steps(r, word, e):
@@ -64,6 +67,7 @@ class Disk:
 
 class Door:
     topic = "cellar"
+    happening, shown_by = "the door cellar-north was opened and not closed again", 0
 
     @staticmethod
     def steps(r, word, e):
@@ -83,6 +87,7 @@ class Door:
 
 class Deploy:
     topic = "orders-api deploy"
+    happening, shown_by = "there was a rollback of orders-api", 3
 
     @staticmethod
     def steps(r, word, e):
@@ -105,6 +110,7 @@ class Deploy:
 
 class Intruder:
     topic = "ssh login"
+    happening, shown_by = "a password from 203.0.113.77 was accepted", -3
 
     @staticmethod
     def steps(r, word, e):
@@ -127,6 +133,7 @@ class Intruder:
 
 class Outage:
     topic = "mains power"
+    happening, shown_by = "a unit went on battery because mains was lost", 1
 
     @staticmethod
     def steps(r, word, e):
@@ -147,6 +154,7 @@ class Outage:
 
 class Link:
     topic = "network link"
+    happening, shown_by = "the link of eth1 went down", 0
 
     @staticmethod
     def steps(r, word, e):
@@ -167,6 +175,7 @@ class Link:
 
 class HeatPump:
     topic = "heat pump"
+    happening, shown_by = "the heat pump reported an error", 1
 
     @staticmethod
     def steps(r, word, e):
@@ -186,6 +195,7 @@ class HeatPump:
 
 class Memory:
     topic = "server memory"
+    happening, shown_by = "the kernel killed a process out of memory", 1
 
     @staticmethod
     def steps(r, word, e):
@@ -204,6 +214,7 @@ class Memory:
 
 class Leak:
     topic = "water leak"
+    happening, shown_by = "a leak sensor was wet", 1
 
     @staticmethod
     def steps(r, word, e):
@@ -223,6 +234,7 @@ class Leak:
 
 class Certificate:
     topic = "certificate"
+    happening, shown_by = "a TLS certificate had expired", 0
 
     @staticmethod
     def steps(r, word, e):
@@ -243,6 +255,7 @@ class Certificate:
 
 class Freezer:
     topic = "freezer"
+    happening, shown_by = "the freezer alarm said too warm", 3
 
     @staticmethod
     def steps(r, word, e):
@@ -336,6 +349,7 @@ def setpoint(r, word):
             "first": f"thermostat in room {room}: setpoint is {{}} degrees",
             "changed": f"thermostat in room {room}: setpoint changed from {{}} to {{}} degrees",
             "again": f"thermostat in room {room}: setpoint still {{}} degrees",
+            "changes": f"when was the setpoint of room {room} changed to {{}}?",
             "ask": f"what is the setpoint of the thermostat in room {room}{{}}?",
             "asked": f"what was the setpoint of the thermostat in room {room} {{}}?"}
 
@@ -346,6 +360,7 @@ def owner(r, word):
             "first": f"INFO task {task} belongs to {{}}",
             "changed": f"INFO task {task} handed over from {{}} to {{}}",
             "again": f"INFO task {task} reviewed by its owner {{}}",
+            "changes": f"when was task {task} handed over to {{}}?",
             "ask": f"who owns task {task}{{}}?", "asked": f"who owned task {task} {{}}?"}
 
 
@@ -356,6 +371,7 @@ def renamed(r, word):
             "first": f"dnsmasq: host {host} has address {{}}",
             "changed": f"dnsmasq: host {host} moved from address {{}} to {{}}",
             "again": f"dnsmasq: host {host} renewed its address {{}}",
+            "changes": f"when did host {host} move to address {{}}?",
             "ask": f"what is the address of host {host}{{}}?",
             "asked": f"what was the address of host {host} {{}}?"}
 
@@ -367,6 +383,7 @@ def version(r, word):
             "first": f"INFO service {service} runs version {{}}",
             "changed": f"INFO service {service} upgraded from {{}} to {{}}",
             "again": f"INFO service {service} restarted with version {{}}",
+            "changes": f"when was service {service} upgraded to {{}}?",
             "ask": f"which version does service {service} run{{}}?",
             "asked": f"which version did service {service} run {{}}?"}
 
@@ -377,6 +394,7 @@ def schedule(r, word):
             "first": f"schedule: job weekly-{job} starts at {{}}",
             "changed": f"schedule: job weekly-{job} moved from {{}} to {{}}",
             "again": f"schedule: job weekly-{job} confirmed for {{}}",
+            "changes": f"when was job weekly-{job} moved to {{}}?",
             "ask": f"at what time does job weekly-{job} start{{}}?",
             "asked": f"at what time did job weekly-{job} start {{}}?"}
 
@@ -387,6 +405,7 @@ def role(r, word):
             "first": f"sshd[902]: account {user} has role {{}}",
             "changed": f"sshd[902]: account {user} role changed from {{}} to {{}}",
             "again": f"sshd[902]: account {user} logged in with role {{}}",
+            "changes": f"when did the role of account {user} change to {{}}?",
             "ask": f"what role does account {user} have{{}}?",
             "asked": f"what role did account {user} have {{}}?"}
 

@@ -7,6 +7,8 @@ answers it, any one of them: {start, end, streams, words}, times in microseconds
 on another stream than what the question names. Further by class: `number` (how often), `value` and
 `stale` (facts), `near` (a value and its tolerance), `secrets` (erased), `absent` (true: nothing there).
 
+  first last           one kind of event in general words, without a rare word or date
+  times                how often that was: `number` has to stand in the answer's text
   when what            one line with a rare word; time error is taken on these
   before after why     the neighbour, or the first cause, of an event of another stream
   count week           how often on a day, in a week: `number` has to stand in the answer's text
@@ -15,7 +17,8 @@ on another stream than what the question names. Further by class: `number` (how 
   erased               erased during the fortnight: the secret must be nowhere in the answer
   abnormal normal      a sensor in a span with a fault, and in one without
   usual                a channel's usual value in a part of the week
-  topic day night      gist: what happened with X on a day, what was unusual on a day, in a night
+  topic day night      gist: what happened with X on a day, what was unusual on a day, in a night, in
+  both weeks           each of the two weeks
 """
 import datetime
 import math
@@ -114,6 +117,20 @@ def about_episodes(m):
               [of_step(s) for s in steps], level="gist", t=e.time, window=window)
 
 
+def about_kinds(m):
+    """Asked without a rare word and without a date."""
+    for kind in dict.fromkeys(e.kind for e in m.story.episodes):
+        shown = [e.steps[kind.shown_by] for e in m.story.episodes if e.kind is kind]
+        m.add("last", m.say(f"when was the last time {kind.happening}?",
+                            f"what was the most recent time that {kind.happening}?"),
+              [of_step(shown[-1])], t=shown[-1].start)
+        m.add("first", f"when was the first time {kind.happening}?", [of_step(shown[0])],
+              t=shown[0].start)
+        m.add("times", m.say(f"how many times was it that {kind.happening}?",
+                             f"how often was it that {kind.happening}?"),
+              [of_step(s) for s in shown], number=len(shown), t=shown[len(shown) // 2].start)
+
+
 def about_days(m):
     for day in range(st.DAYS):
         begin = st.START + day * st.DAY
@@ -130,6 +147,14 @@ def about_days(m):
                                  f"what was unusual in the night of {d:%B} {d.day}, {d.year}?"),
                   [of_step(s) for e in found for s in named_steps(e)], level="gist", t=night[0],
                   window=night, parts=[[of_step(s) for s in named_steps(e)] for e in found])
+    for week in (0, 1):
+        begin = st.START + 7 * week * st.DAY
+        a, b = civil(begin), civil(begin + 6 * st.DAY)
+        found = m.story.episodes[21 * week:21 * week + 21]
+        m.add("both weeks", f"what was unusual between {a.day} {a:%B} and {b.day} {b:%B} {b.year}?",
+              [of_step(s) for e in found for s in named_steps(e)], level="gist",
+              window=(begin, begin + 7 * st.DAY),
+              parts=[[of_step(s) for s in named_steps(e)] for e in found])
 
 
 def about_rare(m):
@@ -146,9 +171,7 @@ def about_facts(m):
             if i == len(versions) - 1:
                 m.add("now", f["ask"].format(m.say("", " now", " at present")), said, t=v["time"],
                       value=v["value"], stale=others)
-                m.add("changed", m.say(f"when did {f['subject']} change to {v['value']}?",
-                                       f"since when has {f['subject']} had {v['value']}?"),
-                      said[:1], t=v["time"])
+                m.add("changed", f["changes"].format(v["value"]), said[:1], t=v["time"])
                 continue
             first, last = v["time"] // st.DAY + 1, v["until"] // st.DAY
             days = [d * st.DAY for d in range(first, last)] or [v["time"]]
@@ -226,8 +249,7 @@ def about_normal(m, usual):
                 break
     days = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
     for stream, channel in usual:
-        for _ in range(2):
-            day = m.r.randrange(7)
+        for day in m.r.sample(range(7), 2):
             name, first, last = m.r.choice([("night", 20, 30), ("morning", 5, 12), ("afternoon", 12, 18)])
             spans = [(w * 7 * st.DAY + day * st.DAY + h * HOUR) for w in (0, 1) for h in range(first, last)]
             values = [channel.usual(t + HOUR // 2) for t in spans if t < st.DAYS * st.DAY]
@@ -242,6 +264,7 @@ def make(story, usual):
     """Questions of a story; `usual` are (stream, channel) whose usual values are asked for."""
     m = Maker(story)
     about_episodes(m)
+    about_kinds(m)
     about_days(m)
     about_rare(m)
     about_facts(m)

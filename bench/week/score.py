@@ -9,8 +9,9 @@ An answer is what `varve ask --json` prints; the baselines give the same shape. 
            nothing longer than six hours counts unless the question is a gist-level one
   bytes    a hit anywhere in the answer, which has 4 KiB of room in every arm
   said     the answer's own sentence holds it: the words (what), the time to two minutes (when,
-           changed), the number (count, week), the value before any stale one (now, asof)
-  error    when, what, changed: seconds from the gold to the farther end of the best hit
+           changed, first, last), the number (count, week, times), the value before any stale one
+           (now, asof)
+  error    when, what, changed, first, last: seconds from the gold to the farther end of the best hit
   absent   F1 over all questions; false refusals: answerable ones that got `absent`
 """
 import datetime
@@ -20,7 +21,7 @@ import statistics
 TOLERANCE = 600_000_000
 SENSOR_SPAN = 6 * 3600 * 1_000_000
 STAMP = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(?::\d\d(?:\.\d+)?)?Z?|\d{4}-\d\d-\d\d|\b\d{1,2}:\d\d(?::\d\d)?\b")
-TIMED = ("when", "what", "changed")
+TIMED = ("when", "what", "changed", "first", "last")
 FACTS = ("now", "asof")
 
 
@@ -112,13 +113,13 @@ def said(question, text):
     cls = question["class"]
     if cls == "what":
         return all(w.lower() in lower for w in question["gold"][0]["words"])
-    if cls in ("when", "changed"):
+    if cls in ("when", "changed", "first", "last"):
         for s in re.findall(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d", text):
             if any(abs(parse(s.replace(" ", "T") + ":30") - g["start"]) <= 120_000_000
                    for g in question["gold"]):
                 return True
         return False
-    if cls in ("count", "week"):
+    if cls in ("count", "week", "times"):
         return str(question["number"]) in re.findall(r"\d+", STAMP.sub(" ", text.replace(",", "")))
     if cls in FACTS:
         at = lower.find(question["value"].lower())
