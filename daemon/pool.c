@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <sys/resource.h>
 
 #include "base/error.h"
 
@@ -17,6 +18,9 @@ static void *thread_main(void *arg)
 {
     struct pool_thread *self = arg;
     struct pool *p = self->pool;
+    /* Linux: of this thread alone. Where it is not allowed all threads weigh the same. */
+    if (p->nice)
+        setpriority(PRIO_PROCESS, 0, p->nice);
     pthread_mutex_lock(&p->lock);
     for (;;) {
         while (!p->first && !p->stopping)
@@ -40,9 +44,9 @@ static void *thread_main(void *arg)
     return NULL;
 }
 
-int pool_init(struct pool *p, unsigned threads, const char *name, struct mailbox *mailbox)
+int pool_init(struct pool *p, unsigned threads, const char *name, int nice, struct mailbox *mailbox)
 {
-    *p = (struct pool){.mailbox = mailbox};
+    *p = (struct pool){.mailbox = mailbox, .nice = nice};
     p->last = &p->first;
     if (pthread_mutex_init(&p->lock, NULL) != 0 || pthread_cond_init(&p->wake, NULL) != 0)
         return ERR_NOMEM;

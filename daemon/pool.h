@@ -28,6 +28,7 @@ struct pool {
     pthread_cond_t wake;
     struct work *first, **last;
     unsigned waiting; /* jobs in the queue */
+    int nice;
     bool stopping, dropping;
     bool started; /* the loop's: there is something to stop */
     unsigned thread_count;
@@ -38,8 +39,10 @@ struct pool {
     } threads[POOL_THREADS_MAX];
 };
 
-/* Starts `threads` threads, named for people who look with top. */
-int pool_init(struct pool *p, unsigned threads, const char *name, struct mailbox *mailbox);
+/* Starts `threads` threads, named for people who look with top, at priority `nice` (0: the
+ * process's). */
+int pool_init(struct pool *p, unsigned threads, const char *name, int nice,
+              struct mailbox *mailbox);
 /* Runs what is queued, then joins the threads. Loop thread; `done`s come through the mailbox. */
 void pool_stop(struct pool *p);
 /* `done` without `run`, and `dropped` set, for what is queued and for all that comes. Loop thread.
