@@ -82,7 +82,8 @@ class Output(Case):
                 self.assertIn(span["parent"], seen)
             seen.add(span["id"])
         self.assertEqual(len(seen), len(spans))
-        self.assertEqual({s["name"] for s in spans}, {"moment", "episode", "hour", "day"})
+        self.assertEqual({s["name"] for s in spans},
+                         {"moment", "episode", "hour", "day", "week", "month"})
         self.assertEqual(sum(s["stratum"] == 0 for s in spans), 2 * MOMENTS + 5)
         titles = [s["title"] for s in spans]
         self.assertTrue(any("\x1b[31m" in t for t in titles))

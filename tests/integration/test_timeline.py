@@ -67,6 +67,8 @@ class Timeline(unittest.TestCase):
             at += delta
             starts.append(at)
         ends = [s + length for s, length in zip(starts, self.data["length"])]
+        days = sum(s["count"] for s in self.data["strata"] if s["stratum"] <= 3)
+        starts, ends = starts[:days], ends[:days]  # weeks and months reach further than the view
         span = max(ends) - min(starts)
         t0, t1 = min(starts) - span * .02, max(ends) + span * .02
         name = self.data["streams"][self.data["stream"][n]]["name"]

@@ -54,7 +54,10 @@ const mem = (() => {
 
   let low = Infinity;
   let high = -Infinity;
+  /* Weeks and months reach far beyond what is in them: they only count where nothing else is. */
+  const finest = count ? stratum[0] : 0;
   for (let n = 0; n < count; n++) {
+    if (stratum[n] > Math.max(finest, 3)) continue;
     if (start[n] < low) low = start[n];
     if (end[n] > high) high = end[n];
   }
