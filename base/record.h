@@ -70,6 +70,22 @@ struct entity_seen {
     uint32_t count;
 };
 
+/*
+ * What a moment counted: of text the lines of one kind (talk has none), of sensors the values of
+ * one channel.
+ */
+struct tally {
+    struct slice kind;   /* text: the kind's words, its variable places as <*>; sensors: size 0 */
+    uint32_t kind_model; /* text: the encoder's number for it; the words of a kind may widen */
+    uint16_t channel;    /* sensors */
+    uint32_t count;
+    int64_t first_at, last_at; /* event times */
+    /* sensors */
+    double first, last, least, most, mean;
+    double m2; /* sum of the squared distances from the mean */
+    int64_t least_at, most_at;
+};
+
 enum moment_path { PATH_LATENT = 1, PATH_DISCRETE = 2 };
 
 enum moment_end { END_SURPRISE = 1, END_SHIFT = 2, END_GAP = 3, END_LENGTH = 4, END_FLUSH = 5 };
@@ -94,6 +110,8 @@ struct moment {
     uint32_t unusual_count;
     const struct entity_seen *entities;
     uint32_t entity_count;
+    const struct tally *tallies;
+    uint32_t tally_count;
     char title[160];   /* one line, UTF-8 */
     struct slice gist; /* a few lines, UTF-8, at most 1500 bytes */
 };

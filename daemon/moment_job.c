@@ -58,6 +58,12 @@ static bool copy_moment(struct moment_job *job, const struct moment *m)
     own->unusual = copy_array(&job->arena, m->unusual, m->unusual_count * sizeof(*m->unusual), &ok);
     own->entities =
         copy_array(&job->arena, m->entities, m->entity_count * sizeof(*m->entities), &ok);
+    struct tally *tallies =
+        copy_array(&job->arena, m->tallies, m->tally_count * sizeof(*m->tallies), &ok);
+    for (uint32_t i = 0; tallies && i < m->tally_count; i++)
+        tallies[i].kind.data =
+            copy_array(&job->arena, m->tallies[i].kind.data, m->tallies[i].kind.size, &ok);
+    own->tallies = tallies;
     own->gist.data = copy_array(&job->arena, m->gist.data, m->gist.size, &ok);
     return ok;
 }

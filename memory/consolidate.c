@@ -33,6 +33,7 @@ void consolidation_free(struct consolidation *c)
         sqlite3_finalize(c->statements[i]);
     store_words_free(c->words);
     buf_deinit(&c->gist);
+    con_sums_deinit(c);
     mem_free(c->children);
     mem_free(c->parts);
     mem_free(c->old);
@@ -57,6 +58,8 @@ int con_prepare(struct store *s, struct errmsg *err)
     if (s->consolidation)
         return 0;
     struct consolidation *c = mem_calloc(1, sizeof(*c));
+    if (c)
+        con_sums_init(c);
     int r = c && (c->words = store_words_new())
                 ? 0
                 : err_set(err, ERR_NOMEM, "consolidation: %s", err_text(ERR_NOMEM));

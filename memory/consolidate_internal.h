@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Between consolidate.c (what is due), consolidate_unit.c (episodes), consolidate_above.c (hours to
- * months) and consolidate_span.c (rows). */
+ * months), consolidate_sums.c (what they counted) and consolidate_span.c (rows). */
 #ifndef VARVE_MEMORY_CONSOLIDATE_INTERNAL_H
 #define VARVE_MEMORY_CONSOLIDATE_INTERNAL_H
 
 #include "memory/store_internal.h"
+#include "memory/sums.h"
 
 #define CHILD_FIELDS                                                                               \
     "id, coalesce(stream, 0), coalesce(parent, 0), t_start, t_end, records, raw_bytes, bits, "     \
@@ -39,6 +40,11 @@
     X(UPDATE, "UPDATE moment SET t_start=?2, t_end=?3, records=?4, raw_bytes=?5, bits=?6, "        \
               "bits_max=?7, z=?8, unusual=?9, model=?10, flags=?11, hash=?12, title=?13 "          \
               "WHERE id=?1")                                                                       \
+    X(STAT, "SELECT data FROM stat WHERE moment=?1 AND stream=?2")                                 \
+    X(STATS_DELETE, "DELETE FROM stat WHERE moment=?1")                                            \
+    X(NAMES, "SELECT entity, count FROM entity_moment WHERE moment=?1")                            \
+    X(RUNS, "SELECT t_start, bits, score, why FROM unusual WHERE moment=?1 AND score>=0.5 "        \
+            "ORDER BY score DESC, bits DESC LIMIT 4")                                              \
     X(MOMENT_DELETE, "DELETE FROM moment WHERE id=?1")                                             \
     X(GIST_DELETE, "DELETE FROM gist WHERE moment=?1")                                             \
     X(LATENT_DELETE, "DELETE FROM latent WHERE moment=?1")                                         \
@@ -74,6 +80,8 @@ struct part {
     double usual_bits;
     int64_t peak; /* of its most surprising one */
     double peak_z;
+    struct sums sums;
+    size_t blob_at, blob_size; /* of the sums in `blobs` */
 };
 
 struct old_span {
@@ -99,6 +107,8 @@ struct consolidation {
     struct buf gist;
     char title[160];
     struct store_words *words;
+    struct arena sums_arena, profile_arena;
+    struct buf blobs; /* rows of stat that are about to be written */
     struct rest resting[RESTING];
     uint32_t resting_next;
 };
@@ -137,6 +147,12 @@ int con_mark_above(struct store *s, int stratum, int64_t t_start, struct errmsg 
 int con_write_span(struct store *s, int stratum, int64_t t_start, int64_t t_end,
                    struct child *children, uint32_t count, int64_t id, bool *ret_changed,
                    struct errmsg *err);
+/* Sums up each part's stream over the children, and makes the blobs (consolidate_sums.c). */
+int con_sum_streams(struct store *s, int stratum, const struct child *children, uint32_t count,
+                    struct errmsg *err);
+int con_put_stats(struct store *s, int64_t id, struct errmsg *err);
+void con_sums_init(struct consolidation *c);
+void con_sums_deinit(struct consolidation *c);
 int con_delete_span(struct store *s, int64_t id, int stratum, struct errmsg *err);
 /* What a single moment contributed. */
 struct part con_part_of(int64_t stream, int64_t id, int64_t records, int64_t bytes, int64_t unusual,

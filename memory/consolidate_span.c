@@ -272,13 +272,14 @@ static void make_hash(struct store *s, const struct child *children, uint32_t co
     h = hash_on(h, reals, sizeof(reals));
     h = hash_on(h, c->title, strlen(c->title));
     h = hash_on(h, c->gist.data, c->gist.size);
+    h = hash_on(h, c->blobs.data, c->blobs.size);
     for (uint32_t i = 0; i < count; i++)
         h = hash_on(h, &children[i].id, sizeof(children[i].id));
     XXH128_canonicalFromHash(&canonical, h);
     memcpy(row->hash, canonical.digest, sizeof(row->hash));
 }
 
-/* The mean of the children's latents, weighted by their records; only episodes have one. */
+/* The mean of the children's latents, weighted by their records. */
 static int put_latent(struct store *s, int64_t id, const struct child *children, uint32_t count,
                       uint32_t model, struct errmsg *err)
 {
@@ -420,7 +421,9 @@ int con_write_span(struct store *s, int stratum, int64_t t_start, int64_t t_end,
     bool same = false;
     sum_up(children, count, &row);
     qsort(c->parts, c->part_count, sizeof(*c->parts), compare_parts);
-    int r = make_title(s, err);
+    int r = con_sum_streams(s, stratum, children, count, err);
+    if (r == 0)
+        r = make_title(s, err);
     if (r == 0)
         r = make_gist(s, &row, err);
     if (r)
@@ -443,15 +446,18 @@ int con_write_span(struct store *s, int stratum, int64_t t_start, int64_t t_end,
         r = put_words(s, id, err);
     if (r == 0)
         r = put_parts(s, id, err);
-    if (r == 0 && stratum == STRATUM_EPISODE)
+    if (r == 0)
+        r = con_put_stats(s, id, err);
+    if (r == 0)
         r = put_latent(s, id, children, count, row.model, err);
     return r ? r : adopt(s, id, children, count, err);
 }
 
 int con_delete_span(struct store *s, int64_t id, int stratum, struct errmsg *err)
 {
-    static const enum consolidate_statement deletes[] = {CON_PARTS_DELETE, CON_GIST_DELETE,
-                                                         CON_LATENT_DELETE, CON_MOMENT_DELETE};
+    static const enum consolidate_statement deletes[] = {CON_PARTS_DELETE, CON_STATS_DELETE,
+                                                         CON_GIST_DELETE, CON_LATENT_DELETE,
+                                                         CON_MOMENT_DELETE};
     bool same;
     int r = compare_old(s, id, NULL, &same, err);
     for (size_t i = 0; i < sizeof(deletes) / sizeof(*deletes) && r == 0; i++) {

@@ -20,6 +20,8 @@
 #define MOMENT_COLUMNS                                                                             \
     "id, stratum, stream, parent, t_start, t_end, records, raw_bytes, seq_first, seq_last, title"
 
+#define COVER_COLUMNS "id, stratum, t_start, t_end, records, coalesce(stream, 0)"
+
 static const char *const texts[SQL_COUNT] = {
     [SQL_STREAMS] = "SELECT id, name, kind, source, created, next_seq, records, bytes, late, gaps,"
                     " dropped, redacted, first_time, last_time FROM stream ORDER BY id",
@@ -91,6 +93,18 @@ static const char *const texts[SQL_COUNT] = {
                       " t_start >= ?2 AND t_start < ?3 AND t_end >= ?5 LIMIT ?4",
     [SQL_STREAM_SPAN_SUMS] = "SELECT id, stream, records, bits FROM moment WHERE stream = ?1 AND"
                              " t_start >= ?2 AND t_start < ?3 AND t_end >= ?5 LIMIT ?4",
+    [SQL_STAT] = "SELECT data FROM stat WHERE moment = ?1 AND stream = ?2",
+    [SQL_COVER_SPAN] = "SELECT " COVER_COLUMNS " FROM moment WHERE id = ?1",
+    [SQL_COVER_ROOTS] = "SELECT " COVER_COLUMNS " FROM moment WHERE stratum = ?1 AND t_start >= ?2"
+                        " AND t_start < ?3 AND parent IS NULL ORDER BY t_start",
+    [SQL_COVER_CHILDREN] = "SELECT " COVER_COLUMNS " FROM moment WHERE stratum = ?1 AND t_start"
+                           " BETWEEN ?2 AND ?3 AND parent = ?4 ORDER BY t_start",
+    [SQL_MARKED_HOURS] = "SELECT unit FROM dirty WHERE stratum = ?1 AND unit BETWEEN ?2 AND ?3"
+                         " ORDER BY unit",
+    [SQL_KIND] = "SELECT text FROM kind WHERE id = ?1",
+    [SQL_KINDS] = "SELECT id, text, count, first, last FROM kind WHERE stream = ?1",
+    [SQL_CHANNEL] = "SELECT name FROM channel WHERE idx = ?1 AND stream = ?2",
+    [SQL_CHANNEL_LIST] = "SELECT idx, name, 0, 0, 0 FROM channel WHERE stream = ?1",
 };
 
 int reader_nomem(struct errmsg *err)

@@ -185,6 +185,8 @@ static void release(struct store *s)
     lockfile_close(s->lock_fd);
     words_df_free(s->df);
     mem_free(s->effects.words);
+    arena_deinit(&s->sums_arena);
+    buf_deinit(&s->sums_blob);
     mem_free(s->path);
     mem_free(s);
 }
@@ -196,6 +198,7 @@ int store_open(const struct store_options *options, struct store **ret, struct e
         return err_set(err, ERR_NOMEM, "%s: %s", options->path, err_text(ERR_NOMEM));
     s->clock = options->clock;
     s->lock_fd = -1;
+    arena_init(&s->sums_arena, 16u << 10);
     forget_effects(s);
     int r = open_all(s, options, err);
     if (r) {
@@ -303,6 +306,7 @@ void store_rollback(struct store *s)
     s->in_transaction = false;
     forget_effects(s);
     store_entities_forget(s);
+    store_kinds_forget(s);
 }
 
 int store_checkpoint(struct store *s, bool truncate, struct errmsg *err)

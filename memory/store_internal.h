@@ -3,6 +3,7 @@
 #ifndef VARVE_MEMORY_STORE_INTERNAL_H
 #define VARVE_MEMORY_STORE_INTERNAL_H
 
+#include "base/arena.h"
 #include "memory/schema.h"
 #include "memory/sqlite.h"
 #include "memory/store.h"
@@ -42,6 +43,14 @@
                   "WHERE id=?1")                                                                   \
     X(ENTITY_MOMENT_PUT, "INSERT INTO entity_moment(entity, moment, count) VALUES(?1, ?2, ?3) "    \
                          "ON CONFLICT DO UPDATE SET count=count+excluded.count")                   \
+    X(KIND_FIND, "SELECT id FROM kind WHERE stream=?1 AND text=?2")                                \
+    X(KIND_COUNT, "SELECT count(*) FROM kind WHERE stream=?1")                                     \
+    X(KIND_INSERT, "INSERT INTO kind(stream, text, first, last, count) "                           \
+                   "VALUES(?1, ?2, ?3, ?4, 0)")                                                    \
+    X(KIND_RENAME, "UPDATE OR IGNORE kind SET text=?2 WHERE id=?1")                                \
+    X(KIND_ADD, "UPDATE kind SET first=min(first, ?2), last=max(last, ?3), count=count+?4 "        \
+                "WHERE id=?1")                                                                     \
+    X(STAT_PUT, "INSERT OR REPLACE INTO stat(moment, stream, data) VALUES(?1, ?2, ?3)")            \
     X(WORDS_PUT, "INSERT INTO words(rowid, text) VALUES(?1, ?2)")                                  \
     X(WORDS_DELETE, "INSERT INTO words(words, rowid, text) VALUES('delete', ?1, ?2)")              \
     X(DF_PUT, "INSERT OR REPLACE INTO df(chunk, data) VALUES(?1, ?2)")                             \
@@ -92,6 +101,14 @@ struct entity_slot {
     int64_t first, last, count;
 };
 
+/* The row that an encoder's kind of lines is known by. */
+#define KIND_SLOTS 1024
+struct kind_slot {
+    int64_t stream, kind; /* kind 0: empty */
+    uint64_t hash;        /* of the text */
+    uint32_t model;
+};
+
 struct consolidation; /* consolidate.c */
 struct erasure;       /* erase.c */
 
@@ -112,6 +129,9 @@ struct store {
     struct dirty_mark known[DIRTY_KNOWN];
     uint32_t known_next;
     struct entity_slot entities[ENTITY_SLOTS];
+    struct kind_slot kinds[KIND_SLOTS];
+    struct arena sums_arena;
+    struct buf sums_blob;
     struct consolidation *consolidation;
     struct erasure *erasure;
 };
@@ -165,6 +185,14 @@ int store_entity_add(struct store *s, const struct entity_seen *e, int64_t first
 /* Before a commit: writes what is counted. After a rollback: forgets it, ids too. */
 int store_entities_write(struct store *s, struct errmsg *err);
 void store_entities_forget(struct store *s);
+
+/* The moment's tallies as its row of stat (store_stat.c). */
+int store_put_tallies(struct store *s, int64_t id, int64_t stream, const struct moment *m,
+                      struct errmsg *err);
+int store_put_stat(struct store *s, int64_t id, int64_t stream, struct slice blob,
+                   struct errmsg *err);
+/* After a rollback, and when rows of kind were deleted. */
+void store_kinds_forget(struct store *s);
 
 void consolidation_free(struct consolidation *c);
 void erasure_free(struct erasure *e);

@@ -390,7 +390,7 @@ static int put_details(struct store *s, int64_t id, int64_t stream, const struct
         r = put_unusual(s, id, stream, m, err);
     for (uint32_t i = 0; i < m->entity_count && r == 0; i++)
         r = put_entity(s, id, m, &m->entities[i], err);
-    return r;
+    return r ? r : store_put_tallies(s, id, stream, m, err);
 }
 
 int store_moment_put(struct store *s, int64_t stream, const struct moment *m, struct slice block,

@@ -3,7 +3,7 @@
  * Happy path: runs of records that the encoder scored as alerts, or that stand far out of the
  * stream's recent surprises, become the moment's unusual spans, most surprising first; then the
  * kind's own file words title and gist. Failure modes: none; what does not fit is cut at a whole
- * character or left out. Sizes: about 60 KiB a text stream; sensors 170 bytes a channel.
+ * character or left out. Sizes: about 70 KiB a text stream; sensors 280 bytes a channel.
  */
 #include "pipeline/summary.h"
 
@@ -30,8 +30,9 @@ int summariser_new(enum stream_kind kind, const struct encoder *encoder, struct 
     s->encoder = encoder;
     if (kind == KIND_TEXT) {
         s->words = mem_calloc(WORDS, sizeof(*s->words));
-        if (!s->words) {
-            mem_free(s);
+        s->tallies = mem_calloc(GROUPS_MAX, sizeof(*s->tallies));
+        if (!s->words || !s->tallies) {
+            summariser_free(s);
             return ERR_NOMEM;
         }
     }
@@ -44,13 +45,14 @@ void summariser_free(struct summariser *s)
     if (!s)
         return;
     mem_free(s->words);
+    mem_free(s->tallies);
     mem_free(s->channels);
     mem_free(s->seen);
     mem_free(s->slots);
     mem_free(s);
 }
 
-/* Room for `count` channels; the three arrays grow together or not at all. */
+/* Room for `count` channels; the four arrays grow together or not at all. */
 static int channels_reserve(struct summariser *s, uint32_t count)
 {
     if (count <= s->channel_room)
@@ -67,7 +69,10 @@ static int channels_reserve(struct summariser *s, uint32_t count)
     uint16_t *slots = mem_realloc(s->slots, room * sizeof(*slots));
     if (slots)
         s->slots = slots;
-    if (!channels || !seen || !slots)
+    struct tally *tallies = mem_realloc(s->tallies, room * sizeof(*tallies));
+    if (tallies)
+        s->tallies = tallies;
+    if (!channels || !seen || !slots || !tallies)
         return ERR_NOMEM;
     memset(channels + s->channel_room, 0, (room - s->channel_room) * sizeof(*channels));
     memset(slots + s->channel_room, 0, (room - s->channel_room) * sizeof(*slots));
@@ -268,7 +273,7 @@ void summariser_sum(struct summariser *s, const struct noted *notes, struct mome
             m->z = notes[i].z;
     }
     m->bits = (float)(bits / n);
-    s->entity_count = 0;
+    s->entity_count = s->tally_count = 0;
     find_unusual(s, notes, m);
     m->unusual = s->unusual;
     m->unusual_count = s->unusual_count;
@@ -279,5 +284,7 @@ void summariser_sum(struct summariser *s, const struct noted *notes, struct mome
     sort_entities(s);
     m->entities = s->entities;
     m->entity_count = s->entity_count;
+    m->tallies = s->tallies;
+    m->tally_count = s->tally_count;
     m->gist = (struct slice){s->gist, strlen(s->gist)};
 }

@@ -20,7 +20,7 @@ struct wording {
 
 /* Lines of one template inside the moment. */
 struct group {
-    uint32_t template_id, count, first; /* first: index of its first record */
+    uint32_t template_id, count, first, last; /* first, last: indices of records */
     float bits;                         /* mean surprise */
 };
 
@@ -47,6 +47,8 @@ struct summariser {
     uint32_t unusual_count;
     struct entity_seen entities[ENTITIES_MAX];
     uint32_t entity_count;
+    struct tally *tallies; /* text: GROUPS_MAX; sensors: `channel_room`, by order of appearance */
+    uint32_t tally_count;
     char gist[GIST_MAX + 1];
     /* text */
     struct group groups[GROUPS_MAX];

@@ -14,7 +14,28 @@
 #define TITLE_CHANNELS 3
 #define STEADY 0.02 /* a range below that share of the value is no range */
 
-static void see(struct summariser *s, const struct sample *sample)
+static void tally_value(struct tally *t, int64_t at, double value)
+{
+    if (t->count++ == 0) {
+        t->first_at = t->least_at = t->most_at = at;
+        t->first = t->least = t->most = value;
+    }
+    if (value < t->least) {
+        t->least = value;
+        t->least_at = at;
+    }
+    if (value > t->most) {
+        t->most = value;
+        t->most_at = at;
+    }
+    t->last = value;
+    t->last_at = at;
+    double away = value - t->mean;
+    t->mean += away / t->count;
+    t->m2 += away * (value - t->mean);
+}
+
+static void see(struct summariser *s, int64_t at, const struct sample *sample)
 {
     if (sample->channel >= s->channel_room)
         return;
@@ -22,6 +43,7 @@ static void see(struct summariser *s, const struct sample *sample)
     if (!slot) {
         s->seen[s->seen_count] = (struct channel_seen){
             .channel = sample->channel, .least = sample->value, .most = sample->value};
+        s->tallies[s->seen_count] = (struct tally){.channel = sample->channel};
         slot = s->slots[sample->channel] = (uint16_t)++s->seen_count;
     }
     struct channel_seen *c = &s->seen[slot - 1];
@@ -29,6 +51,7 @@ static void see(struct summariser *s, const struct sample *sample)
     c->sum += sample->value;
     c->least = fmin(c->least, sample->value);
     c->most = fmax(c->most, sample->value);
+    tally_value(&s->tallies[slot - 1], at, sample->value);
 }
 
 /* The moment's values of a channel. It mostly lies at the same place in every record. */
@@ -184,7 +207,8 @@ void sum_sensor(struct summariser *s, const struct noted *notes, struct moment *
     s->seen_count = 0;
     for (uint32_t i = 0; i < m->record_count; i++)
         for (uint32_t k = 0; k < m->records[i].sample_count; k++)
-            see(s, &m->records[i].samples[k]);
+            see(s, m->records[i].time, &m->records[i].samples[k]);
+    s->tally_count = s->seen_count;
     for (uint32_t i = 0; i < s->seen_count; i++)
         s->slots[s->seen[i].channel] = 0;
     for (uint32_t i = 0; i < s->seen_count; i++)

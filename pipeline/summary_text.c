@@ -77,6 +77,7 @@ static void group_lines(struct summariser *s, const struct noted *notes, const s
             s->groups[s->group_count++] =
                 (struct group){.template_id = notes[i].template_id, .first = i};
         s->groups[g].count++;
+        s->groups[g].last = i;
         s->groups[g].bits += notes[i].bits;
     }
     for (uint32_t g = 0; g < s->group_count; g++)
@@ -95,6 +96,22 @@ static void group_lines(struct summariser *s, const struct noted *notes, const s
     for (uint32_t i = 0; s->prose && i < looked; i++)
         headers += log_header_end(m->records[i].text.data, m->records[i].text.size) > 0;
     s->prose = s->prose && headers * 2 < looked;
+}
+
+/* The words belong to the encoder, which does not change while the moment is summed up. */
+static void tally_groups(struct summariser *s, const struct moment *m)
+{
+    for (uint32_t i = 0; i < s->group_count && s->encoder->ops->template_text; i++) {
+        const struct group *g = &s->groups[i];
+        const char *text = s->encoder->ops->template_text(s->encoder, g->template_id);
+        if (!text || !text[0])
+            continue;
+        s->tallies[s->tally_count++] = (struct tally){.kind = {text, strlen(text)},
+                                                      .kind_model = g->template_id,
+                                                      .count = g->count,
+                                                      .first_at = m->records[g->first].time,
+                                                      .last_at = m->records[g->last].time};
+    }
 }
 
 /* The template's words with its variable places as "…"; "sshd: Failed password for … from …". */
@@ -391,6 +408,7 @@ void sum_text(struct summariser *s, const struct noted *notes, struct moment *m)
             learn_words(s, m->records[i].text);
         sum_talk(s, m, &title, &gist);
     } else {
+        tally_groups(s, m);
         sum_log(s, m, &title, &gist);
     }
     put_entities(s, &gist);

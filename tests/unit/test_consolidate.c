@@ -251,6 +251,7 @@ START_TEST(test_weeks_of_an_older_file)
                     "INSERT INTO words(words, rowid, text) SELECT 'delete', id, '' FROM "
                     "words_docsize WHERE id/512 IN (SELECT id FROM moment WHERE stratum>3);"
                     "DELETE FROM gist WHERE moment IN (SELECT id FROM moment WHERE stratum>3);"
+                    "DELETE FROM latent WHERE moment IN (SELECT id FROM moment WHERE stratum>3);"
                     "DELETE FROM part WHERE moment IN (SELECT id FROM moment WHERE stratum>3);"
                     "DELETE FROM moment WHERE stratum>3;"
                     "DELETE FROM stratum WHERE stratum>3; ALTER TABLE moment DROP COLUMN touched;"
