@@ -9,7 +9,7 @@
 
 #define CHILD_FIELDS                                                                               \
     "id, coalesce(stream, 0), coalesce(parent, 0), t_start, t_end, records, raw_bytes, bits, "     \
-    "bits_max, z, unusual, model, flags, ended"
+    "bits_max, z, unusual, model, flags, ended, stratum<0"
 
 /* Prepared at the first consolidation. */
 #define CONSOLIDATE_STATEMENTS(X)                                                                  \
@@ -41,6 +41,7 @@
               "bits_max=?7, z=?8, unusual=?9, model=?10, flags=?11, hash=?12, title=?13 "          \
               "WHERE id=?1")                                                                       \
     X(STAT, "SELECT data FROM stat WHERE moment=?1 AND stream=?2")                                 \
+    X(STAT_STREAMS, "SELECT stream FROM stat WHERE moment=?1")                                     \
     X(STATS_DELETE, "DELETE FROM stat WHERE moment=?1")                                            \
     X(NAMES, "SELECT entity, count FROM entity_moment WHERE moment=?1")                            \
     X(RUNS, "SELECT t_start, bits, score, why FROM unusual WHERE moment=?1 AND score>=0.5 "        \
@@ -70,7 +71,8 @@ struct child {
     int64_t unusual;
     uint32_t model, flags;
     int ended;
-    bool strong; /* starts where the moment before it in its stream ended by surprise or shift */
+    bool remainder; /* stands for evicted ones */
+    bool strong;    /* starts where the moment before it in its stream ended by surprise or shift */
 };
 
 /* What one stream contributed to a span. */
@@ -151,6 +153,9 @@ int con_write_span(struct store *s, int stratum, int64_t t_start, int64_t t_end,
 int con_sum_streams(struct store *s, int stratum, const struct child *children, uint32_t count,
                     struct errmsg *err);
 int con_put_stats(struct store *s, int64_t id, struct errmsg *err);
+/* Before a child is evicted: adds its sums to those of the remainder of its span. */
+int con_evict_sums(struct store *s, int stratum, const struct child *child, int64_t remainder,
+                   struct errmsg *err);
 void con_sums_init(struct consolidation *c);
 void con_sums_deinit(struct consolidation *c);
 int con_delete_span(struct store *s, int64_t id, int stratum, struct errmsg *err);

@@ -87,6 +87,12 @@ static int add_moment(struct store *s, struct sums *sums, const struct child *m,
     return r;
 }
 
+/* Hours join the profile of what they belong to; all others have nothing to add, or their own. */
+static int hour_of(int stratum, const struct child *child)
+{
+    return stratum == STRATUM_HOUR ? calendar_hour_of_week(child->t_start) : -1;
+}
+
 static int sum_stream(struct store *s, int stratum, const struct child *children, uint32_t count,
                       struct part *p, struct errmsg *err)
 {
@@ -96,9 +102,9 @@ static int sum_stream(struct store *s, int stratum, const struct child *children
     sums_init(&p->sums, &c->sums_arena, &c->profile_arena);
     for (uint32_t i = 0; i < count && r == 0; i++) {
         const struct child *child = &children[i];
-        if (stratum > STRATUM_EPISODE)
+        if (stratum > STRATUM_EPISODE || child->remainder)
             r = add_blob(s, &p->sums, child->id, p->stream,
-                         stratum == STRATUM_DAY ? calendar_hour_of_week(child->t_start) : -1, err);
+                         child->remainder ? -1 : hour_of(stratum - 1, child), err);
         else if (child->stream == p->stream)
             r = add_moment(s, &p->sums, child, err);
     }
@@ -134,5 +140,49 @@ int con_put_stats(struct store *s, int64_t id, struct errmsg *err)
         r = store_put_stat(s, id, p->stream,
                            (struct slice){c->blobs.data + p->blob_at, p->blob_size}, err);
     }
+    return r;
+}
+
+static int evict_stream(struct store *s, int stratum, const struct child *child, int64_t stream,
+                        int64_t remainder, struct errmsg *err)
+{
+    struct consolidation *c = s->consolidation;
+    struct sums sums;
+    arena_reset(&c->sums_arena);
+    arena_reset(&c->profile_arena);
+    buf_clear(&c->blobs);
+    sums_init(&sums, &c->sums_arena, &c->profile_arena);
+    int r = add_blob(s, &sums, remainder, stream, -1, err);
+    if (r == 0)
+        r = stratum == STRATUM_MOMENT
+                ? add_moment(s, &sums, child, err)
+                : add_blob(s, &sums, child->id, stream, hour_of(stratum, child), err);
+    if (r)
+        return r;
+    sums_put(&sums, stratum >= STRATUM_HOUR, &c->blobs);
+    if (buf_failed(&c->blobs))
+        return err_set(err, ERR_NOMEM, "sums: %s", err_text(ERR_NOMEM));
+    return store_put_stat(s, remainder, stream, (struct slice){c->blobs.data, c->blobs.size}, err);
+}
+
+int con_evict_sums(struct store *s, int stratum, const struct child *child, int64_t remainder,
+                   struct errmsg *err)
+{
+    if (stratum == STRATUM_MOMENT)
+        return evict_stream(s, stratum, child, child->stream, remainder, err);
+    sqlite3_stmt *q = con_stmt(s, CON_STAT_STREAMS);
+    struct buf streams = {0};
+    int r;
+    sqlite3_bind_int64(q, 1, child->id);
+    while ((r = sql_step(q, err)) == 0)
+        buf_put_u64(&streams, (uint64_t)sqlite3_column_int64(q, 0));
+    r = r != SQL_DONE          ? r
+        : buf_failed(&streams) ? err_set(err, ERR_NOMEM, "sums: %s", err_text(ERR_NOMEM))
+                               : 0;
+    struct cursor in;
+    cursor_init(&in, streams.data, streams.size);
+    while (r == 0 && cursor_left(&in))
+        r = evict_stream(s, stratum, child, (int64_t)cursor_u64(&in), remainder, err);
+    buf_deinit(&streams);
     return r;
 }

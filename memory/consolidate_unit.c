@@ -65,6 +65,7 @@ static void read_child(sqlite3_stmt *q, struct child *c)
         .model = (uint32_t)sqlite3_column_int64(q, 11),
         .flags = (uint32_t)sqlite3_column_int64(q, 12),
         .ended = sqlite3_column_int(q, 13),
+        .remainder = sqlite3_column_int(q, 14) != 0,
     };
 }
 
@@ -129,12 +130,6 @@ static int ended_before(struct store *s, const struct child *m, int *ret, struct
     return r == SQL_DONE ? 0 : r;
 }
 
-/* Of moments: only what was summed up of evicted ones has no stream. */
-static bool is_remainder(const struct child *c)
-{
-    return c->stream == 0;
-}
-
 /* Fills `strong`. The parts serve as the list of streams met so far: `moments` is the last end. */
 static int find_strong(struct store *s, struct errmsg *err)
 {
@@ -144,7 +139,7 @@ static int find_strong(struct store *s, struct errmsg *err)
         struct child *m = &c->children[i];
         uint32_t k = 0;
         int ended, r;
-        if (is_remainder(m))
+        if (m->remainder)
             continue;
         while (k < c->part_count && c->parts[k].stream != m->stream)
             k++;
@@ -246,7 +241,7 @@ static int sum_moments(struct store *s, const struct child *children, uint32_t c
         const struct child *m = &children[i];
         const struct part p =
             con_part_of(m->stream, m->id, m->records, m->raw_bytes, m->unusual, m->bits, m->z);
-        r = is_remainder(m) ? con_add_parts_of(s, m->id, err) : con_add_part(s, &p, err);
+        r = m->remainder ? con_add_parts_of(s, m->id, err) : con_add_part(s, &p, err);
     }
     return r;
 }

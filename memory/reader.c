@@ -97,8 +97,8 @@ static const char *const texts[SQL_COUNT] = {
     [SQL_COVER_SPAN] = "SELECT " COVER_COLUMNS " FROM moment WHERE id = ?1",
     [SQL_COVER_ROOTS] = "SELECT " COVER_COLUMNS " FROM moment WHERE stratum = ?1 AND t_start >= ?2"
                         " AND t_start < ?3 AND parent IS NULL ORDER BY t_start",
-    [SQL_COVER_CHILDREN] = "SELECT " COVER_COLUMNS " FROM moment WHERE stratum = ?1 AND t_start"
-                           " BETWEEN ?2 AND ?3 AND parent = ?4 ORDER BY t_start",
+    [SQL_COVER_CHILDREN] = "SELECT " COVER_COLUMNS " FROM moment WHERE stratum IN (?1, ~?1)"
+                           " AND t_start BETWEEN ?2 AND ?3 AND parent = ?4 ORDER BY t_start",
     [SQL_MARKED_HOURS] = "SELECT unit FROM dirty WHERE stratum = ?1 AND unit BETWEEN ?2 AND ?3"
                          " ORDER BY unit",
     [SQL_KIND] = "SELECT text FROM kind WHERE id = ?1",

@@ -258,6 +258,14 @@ int remainder_add(struct store *s, const struct erased *e, struct errmsg *err)
         r = merge_latents(s, e, &t, err);
     if (r == 0)
         r = merge_parts(s, e, id, err);
+    const struct child child = {.id = e->id,
+                                .stream = e->row.stream,
+                                .t_start = e->row.t_start,
+                                .t_end = e->row.t_end,
+                                .records = e->row.records,
+                                .unusual = e->row.unusual};
+    if (r == 0)
+        r = con_evict_sums(s, e->row.stratum, &child, id, err);
     if (r == 0)
         r = move_links(s, e->id, id, err);
     if (r == 0)

@@ -51,7 +51,7 @@ static int end(struct question *q, int rc)
 
 struct span {
     int64_t id, start, end, records, stream;
-    int stratum;
+    int stratum; /* below 0: a remainder, what is left of evicted ones of stratum ~stratum */
 };
 
 struct cover {
@@ -433,7 +433,7 @@ static int take_usual(void *arg, const struct span *s, struct errmsg *err)
 {
     struct usual *u = arg;
     struct sums sums;
-    bool fine = s->stratum <= STRATUM_HOUR;
+    bool fine = s->stratum <= STRATUM_HOUR && s->stratum > ~STRATUM_HOUR; /* has no profile */
     if (fine && u->hour >= 0 && calendar_hour_of_week(s->start) != u->hour)
         return 0;
     u->hours += count_hours(u, s->start, s->end);

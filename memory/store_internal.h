@@ -50,6 +50,9 @@
     X(KIND_RENAME, "UPDATE OR IGNORE kind SET text=?2 WHERE id=?1")                                \
     X(KIND_ADD, "UPDATE kind SET first=min(first, ?2), last=max(last, ?3), count=count+?4 "        \
                 "WHERE id=?1")                                                                     \
+    X(KIND_SUB, "UPDATE kind SET count=count-?2 WHERE id=?1")                                      \
+    X(KIND_DELETE, "DELETE FROM kind WHERE id=?1 AND count<=0")                                    \
+    X(STAT_GET, "SELECT data FROM stat WHERE moment=?1 AND stream=?2")                             \
     X(STAT_PUT, "INSERT OR REPLACE INTO stat(moment, stream, data) VALUES(?1, ?2, ?3)")            \
     X(WORDS_PUT, "INSERT INTO words(rowid, text) VALUES(?1, ?2)")                                  \
     X(WORDS_DELETE, "INSERT INTO words(words, rowid, text) VALUES('delete', ?1, ?2)")              \
@@ -189,6 +192,9 @@ void store_entities_forget(struct store *s);
 /* The moment's tallies as its row of stat (store_stat.c). */
 int store_put_tallies(struct store *s, int64_t id, int64_t stream, const struct moment *m,
                       struct errmsg *err);
+/* Before it is forgotten: takes its lines out of the counts of kinds; a kind that nothing is left of
+ * goes. */
+int store_take_back_tallies(struct store *s, int64_t id, int64_t stream, struct errmsg *err);
 int store_put_stat(struct store *s, int64_t id, int64_t stream, struct slice blob,
                    struct errmsg *err);
 /* After a rollback, and when rows of kind were deleted. */

@@ -151,6 +151,43 @@ int store_put_tallies(struct store *s, int64_t id, int64_t stream, const struct 
                           err);
 }
 
+static int take_back_kind(struct store *s, int64_t kind, uint64_t count, struct errmsg *err)
+{
+    sqlite3_stmt *sub = store_stmt(s, SQL_KIND_SUB), *delete = store_stmt(s, SQL_KIND_DELETE);
+    sqlite3_bind_int64(sub, 1, kind);
+    sqlite3_bind_int64(sub, 2, (int64_t)count);
+    int r = sql_run(sub, err);
+    if (r)
+        return r;
+    sqlite3_bind_int64(delete, 1, kind);
+    r = sql_run(delete, err);
+    if (r == 0 && sqlite3_changes(s->db) > 0)
+        store_kinds_forget(s);
+    return r;
+}
+
+int store_take_back_tallies(struct store *s, int64_t id, int64_t stream, struct errmsg *err)
+{
+    struct sums sums;
+    sqlite3_stmt *get = store_stmt(s, SQL_STAT_GET);
+    arena_reset(&s->sums_arena);
+    sums_init(&sums, &s->sums_arena, &s->sums_arena);
+    sqlite3_bind_int64(get, 1, id);
+    sqlite3_bind_int64(get, 2, stream);
+    int r = sql_step(get, err);
+    if (r == 0) {
+        r = sums_merge(&sums, sqlite3_column_blob(get, 0), (size_t)sqlite3_column_bytes(get, 0),
+                       -1);
+        if (r)
+            err_set(err, r, "sums of moment %lld: %s", (long long)id, err_text(r));
+    }
+    sqlite3_reset(get);
+    for (uint32_t i = 0; i < sums.count && r == 0; i++)
+        if (sums.items[i].what == STAT_KIND)
+            r = take_back_kind(s, sums.items[i].id, sums.items[i].count, err);
+    return r == SQL_DONE ? 0 : r;
+}
+
 void store_kinds_forget(struct store *s)
 {
     memset(s->kinds, 0, sizeof(s->kinds));

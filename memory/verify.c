@@ -17,6 +17,7 @@
 #include "memory/resend.h"
 #include "memory/sqlite.h"
 #include "memory/store_internal.h"
+#include "memory/sums.h"
 
 struct verify {
     sqlite3 *db;
@@ -186,15 +187,15 @@ static int check_seqs(struct verify *v, struct errmsg *err)
     return 0;
 }
 
-struct sums {
+struct record_sums {
     uint64_t first, last;
     size_t bytes;
 };
 
-static int sum_records(const struct record *records, uint32_t count, struct sums *ret,
+static int sum_records(const struct record *records, uint32_t count, struct record_sums *ret,
                        struct errmsg *err)
 {
-    *ret = (struct sums){.first = UINT64_MAX};
+    *ret = (struct record_sums){.first = UINT64_MAX};
     for (uint32_t i = 0; i < count; i++) {
         const struct record *r = &records[i];
         ret->first = r->seq < ret->first ? r->seq : ret->first;
@@ -211,7 +212,7 @@ static int check_moment(struct verify *v, sqlite3_stmt *q, struct errmsg *err)
     struct slice block = {sqlite3_column_blob(q, 9), (size_t)sqlite3_column_bytes(q, 9)};
     struct evidence_info info;
     struct record *records;
-    struct sums sums;
+    struct record_sums sums;
     uint32_t n;
     arena_reset(&v->arena);
     int r = evidence_info(block, &info, err);
@@ -291,7 +292,7 @@ static int check_batch(struct verify *v, sqlite3_stmt *q, struct errmsg *err)
 {
     struct slice block = {sqlite3_column_blob(q, 5), (size_t)sqlite3_column_bytes(q, 5)};
     struct record *records;
-    struct sums sums;
+    struct record_sums sums;
     uint32_t n;
     arena_reset(&v->arena);
     int r = evidence_decode(block, &v->arena, &records, &n, err);
@@ -340,6 +341,34 @@ static int check_journal(struct verify *v, struct errmsg *err)
     return r == SQL_DONE ? check_seqs(v, err) : r;
 }
 
+/* Sums can be read, and none counts more than its span's part says. */
+static int check_stats(struct verify *v, struct errmsg *err)
+{
+    sqlite3_stmt *q;
+    struct sums sums;
+    int r = sql_prepare(v->db,
+                        "SELECT t.moment, t.data, (SELECT p.records FROM part p WHERE "
+                        "p.moment=t.moment AND p.stream=t.stream) FROM stat t",
+                        &q, err);
+    if (r)
+        return r;
+    while ((r = sql_step(q, err)) == 0) {
+        arena_reset(&v->arena);
+        sums_init(&sums, &v->arena, &v->arena);
+        r = sums_merge(&sums, sqlite3_column_blob(q, 1), (size_t)sqlite3_column_bytes(q, 1), -1);
+        const struct sum *all = r ? NULL : sums_find(&sums, STAT_RECORDS, 0);
+        if (all && (int64_t)all->count > sqlite3_column_int64(q, 2))
+            r = ERR_CORRUPT;
+        if (r) {
+            r = err_set(err, r, "moment %lld: its sums: %s",
+                        (long long)sqlite3_column_int64(q, 0), err_text(r));
+            break;
+        }
+    }
+    sqlite3_finalize(q);
+    return r == SQL_DONE ? 0 : r;
+}
+
 static int check_all(struct verify *v, struct errmsg *err)
 {
     int64_t above;
@@ -352,6 +381,8 @@ static int check_all(struct verify *v, struct errmsg *err)
         r = check_pragma(v->db, "PRAGMA foreign_key_check", err);
     if (r == 0)
         r = check_questions(v->db, err);
+    if (r == 0)
+        r = check_stats(v, err);
     if (r == 0)
         r = check_moments(v, err);
     if (r == 0)

@@ -3,6 +3,7 @@
 #include <time.h>
 
 #include "memory/calendar.h"
+#include "memory/erase.h"
 #include "memory/stat.h"
 #include "memory/sums.h"
 #include "tests/unit/store_fixture.h"
@@ -362,6 +363,87 @@ START_TEST(test_usual)
 }
 END_TEST
 
+static void evict_all(struct store *s, int stratum, int64_t until)
+{
+    sqlite3 *db;
+    sqlite3_stmt *q;
+    int64_t ids[1024];
+    int n = 0;
+    OK(sqlite_open_readonly(path, 0, &db, &err));
+    OK(sql_prepare(db, "SELECT id FROM moment WHERE stratum=?1 AND t_start<?2", &q, &err));
+    sqlite3_bind_int(q, 1, stratum);
+    sqlite3_bind_int64(q, 2, until);
+    while (n < 1024 && sql_step(q, &err) == 0)
+        ids[n++] = sqlite3_column_int64(q, 0);
+    sqlite3_finalize(q);
+    sqlite3_close(db);
+    ck_assert_int_gt(n, 0);
+    OK(store_begin(s, &err));
+    for (int i = 0; i < n; i++)
+        OK(stratum ? store_erase_span(s, ids[i], &err)
+                   : store_erase_moment(s, ids[i], ERASE_EVICT, &err));
+    OK(store_commit(s, &err));
+}
+
+/* What was evicted stays in the sums, also when more comes in beside it; what is forgotten goes. */
+START_TEST(test_evicted_stays_forgotten_goes)
+{
+    struct store *s = opened();
+    struct stat_item *items;
+    struct stat_usual before, after;
+    uint32_t n;
+    int64_t a = stream_of(s, "log"), t = stream_of(s, "temp");
+    for (int d = 0; d < 9; d++) {
+        for (int h = 0; h < 24; h += 4) {
+            uint64_t seq = 1 + (uint64_t)(d * 24 + h) * 100;
+            put_kind(s, a, seq, 10, MONDAY + d * DAY + h * HOUR, "request <*>", 1);
+            put_values(s, t, seq, 10, MONDAY + d * DAY + h * HOUR + HOUR / 4, 20 + d + h);
+        }
+    }
+    set_times(s, a, MONDAY, MONDAY + 9 * DAY - 1);
+    set_times(s, t, MONDAY, MONDAY + 9 * DAY - 1);
+    consolidate_all(s);
+    open_reader();
+    OK(stat_usual(reader, t, STAT_CHANNEL, 0, 8, 0, 0, &before, &err));
+    ck_assert_uint_eq(before.n, 20);
+    for (int stratum = 0; stratum <= 2; stratum++) {
+        evict_all(s, stratum, MONDAY + (9 - stratum) * DAY);
+        check_sound();
+        OK(stat_range(reader, a, 0, INT64_MAX / 4, &arena, &items, &n, &err));
+        ck_assert_uint_eq(item_of(items, n, STAT_KIND, "request <*>")->count, 540);
+        OK(stat_range(reader, t, MONDAY + DAY, MONDAY + 3 * DAY, &arena, &items, &n, &err));
+        ck_assert_uint_eq(item_of(items, n, STAT_CHANNEL, "celsius")->count, 120);
+        OK(stat_usual(reader, t, STAT_CHANNEL, 0, 8, 0, 0, &after, &err));
+        ck_assert_uint_eq(after.n, before.n);
+        ck_assert_double_eq_tol(after.mean, before.mean, 0.01);
+        ck_assert_double_eq_tol(after.sd, before.sd, 0.01);
+    }
+    /* Late data in an hour that is gone, and in one that lost its moments. */
+    put_values(s, t, 90001, 10, MONDAY + DAY + HOUR, 1000);
+    put_values(s, t, 90101, 10, MONDAY + 8 * DAY + 12 * HOUR + HOUR / 2, 1000);
+    put_kind(s, a, 90001, 7, MONDAY + 2 * DAY, "secret <*>", 2);
+    consolidate_all(s);
+    check_sound();
+    OK(stat_range(reader, t, 0, INT64_MAX / 4, &arena, &items, &n, &err));
+    ck_assert_uint_eq(item_of(items, n, STAT_CHANNEL, "celsius")->count, 560);
+    ck_assert_double_eq_tol(item_of(items, n, STAT_CHANNEL, "celsius")->most, 1009, 0.01);
+    OK(stat_range(reader, a, 0, INT64_MAX / 4, &arena, &items, &n, &err));
+    ck_assert_uint_eq(item_of(items, n, STAT_RECORDS, "")->count, 547);
+    OK(store_begin(s, &err));
+    OK(store_erase_moment(s, number("SELECT id FROM moment WHERE seq_first=90001 AND stream=1"),
+                          ERASE_FORGET, &err));
+    OK(store_commit(s, &err));
+    consolidate_all(s);
+    check_sound();
+    ck_assert_int_eq(number("SELECT count(*) FROM kind"), 1);
+    OK(stat_range(reader, a, 0, INT64_MAX / 4, &arena, &items, &n, &err));
+    ck_assert_uint_eq(item_of(items, n, STAT_RECORDS, "")->count, 540);
+    ck_assert_uint_eq(n, 2);
+    reader_close(reader);
+    store_close(s);
+}
+END_TEST
+
 /* A kind whose words widen stays one kind; a stream has only so many. */
 START_TEST(test_kinds)
 {
@@ -403,6 +485,7 @@ int main(void)
     tcase_add_test(t, test_sums_damaged);
     tcase_add_test(t, test_range);
     tcase_add_test(t, test_usual);
+    tcase_add_test(t, test_evicted_stays_forgotten_goes);
     tcase_add_test(t, test_kinds);
     suite_add_tcase(s, t);
     SRunner *runner = srunner_create(s);

@@ -82,6 +82,10 @@ static const struct damage damages[] = {
     {"UPDATE moment SET parent=NULL WHERE id=2", "moment 2: belongs to no span"},
     {"UPDATE moment SET records=records+1 WHERE stratum=2", ": its sums are not"},
     {"DELETE FROM part WHERE stream=1", ": its parts"},
+    {"UPDATE stat SET data=x'01' WHERE moment=(SELECT min(id) FROM moment WHERE stratum=3)",
+     ": its sums"},
+    {"UPDATE part SET records=records-1 WHERE moment=(SELECT min(id) FROM moment WHERE stratum=1) "
+     "AND stream=1; INSERT INTO dirty VALUES(1, 1, 1, NULL)", ": its sums"},
     {"UPDATE moment SET hash=zeroblob(16) WHERE id=2", "moment 2: its hash"},
     {"UPDATE evidence SET block=(SELECT block FROM evidence WHERE moment=4) WHERE moment=2",
      "moment 2: its hash"},
