@@ -26,8 +26,10 @@ const struct rank_weights rank_weights_default = {
     .coverage = 1.0,
     .next = 0.5,
     .next2 = 0.3,
+    .reply = 0.2,
     .author = 0.3,
     .session = 0.6,
+    .others = 0.5,
     .question = 0.25,
     .date = 0.4,
     .latent = 0, /* hashed latents of whole moments add nothing to words: measured */
@@ -170,6 +172,7 @@ struct scored {
     uint8_t *traits;
     uint32_t *session; /* of each record */
     uint32_t count;
+    bool author;    /* the question names one */
     double average; /* bytes of a record */
     double best;    /* own */
 };
@@ -241,7 +244,8 @@ static void score_own(const struct rank_query *q, const struct rank_moment *mome
                 s->best = out->own;
         }
     }
-    for (uint32_t k = 0; k < s->count && !author.several; k++)
+    s->author = author.hash && !author.several;
+    for (uint32_t k = 0; k < s->count && s->author; k++)
         if (s->heads[k])
             s->traits[k] |= TRAIT_AUTHOR;
 }
@@ -266,8 +270,9 @@ static void lend_neighbours(struct scored *s, const struct rank_moment *moments,
         double total = r->own;
         for (int step = 1; step <= 2; step++) {
             double share = step == 1 ? w->next : w->next2;
+            bool asked = step == 1 && k > 0 && s->traits[k - 1] & TRAIT_QUESTION;
             if (k >= (uint32_t)step && close_by(moments, r - step, r, step * LEND_GAP))
-                total += share * (r - step)->own;
+                total += (share + (asked ? w->reply : 0)) * (r - step)->own;
             if (k + (uint32_t)step < s->count && close_by(moments, r, r + step, step * LEND_GAP))
                 total += share * (r + step)->own;
         }
@@ -278,7 +283,7 @@ static void lend_neighbours(struct scored *s, const struct rank_moment *moments,
 struct session {
     double length, score;
     uint32_t records;
-    uint32_t count[WORDS_QUERY_MAX];
+    double count[WORDS_QUERY_MAX];
 };
 
 static uint32_t find_sessions(struct scored *s, const struct rank_moment *moments)
@@ -313,10 +318,12 @@ static int score_sessions(const struct rank_query *q, struct scored *s,
     for (uint32_t k = 0; k < s->count; k++) {
         struct session *in = &sessions[s->session[k]];
         const struct rank_record *r = &s->records[k];
+        double one = !s->author || s->traits[k] & TRAIT_AUTHOR ? 1 : w->others;
         in->length += (double)moments[r->moment].records[r->index].text.size;
         for (uint64_t rest = r->terms; rest; rest &= rest - 1) {
             int i = __builtin_ctzll(rest);
-            with[i] += in->count[i]++ == 0;
+            with[i] += in->count[i] <= 0;
+            in->count[i] += one;
         }
     }
     for (uint32_t g = 0; g < count; g++)

@@ -4,10 +4,13 @@
  * moments that may answer. Own BM25 of a record, then what its surroundings lend it:
  *
  *   own      BM25 over the question's words, more where they stand near each other as in the
- * question, times 1 + coverage * (share of the question's weight that the record has) next     a
- * share of the own score of the records one and two steps away, either side author   a record whose
- * head ("Caroline: …") is the one author the question names session  the own score of the whole
- * contiguous span it lies in question a record that itself ends in a question answers less often
+ *            question, times 1 + coverage * (share of the question's weight that the record has)
+ *   next     a share of the own score of the records one and two steps away, either side
+ *   reply    a share more of the record before it where that ends in a question
+ *   author   a record whose head ("Caroline: …") is the one author the question names
+ *   session  the own score of the whole contiguous span it lies in
+ *   others   what a record of another author than the named one counts there
+ *   question a record that itself ends in a question answers less often
  *   date     a record of the time that the question speaks of
  *   latent   the similarity of its moment's latent to the question's; also a way to be found at all
  */
@@ -20,7 +23,7 @@
 
 struct rank_weights {
     double k1, b; /* BM25's */
-    double near, coverage, next, next2, author, session, question, date, latent;
+    double near, coverage, next, next2, reply, author, session, others, question, date, latent;
 };
 
 extern const struct rank_weights rank_weights_default;
