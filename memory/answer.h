@@ -6,6 +6,7 @@
 #ifndef VARVE_MEMORY_ANSWER_H
 #define VARVE_MEMORY_ANSWER_H
 
+#include "memory/question.h"
 #include "memory/search.h"
 
 #define STEPS_MAX 16
@@ -16,6 +17,9 @@ struct answering {
     struct reader_filter filter; /* the caller's joined with the question's time phrases */
     bool timed;                  /* a span was asked for */
     const char *said;            /* the time phrase, "" when none */
+    struct question question;
+    struct timephrase phrase; /* of what the question is about; its rest is what to look for */
+    int64_t newest;           /* time of the newest record, TIME_UNKNOWN: none */
     struct arena *arena;
     struct recall_answer *out;
     uint64_t left;    /* of the byte budget */
@@ -39,12 +43,32 @@ void answer_time(struct buf *out, int64_t us);
 /* "1,204 records" with the plural where it is due. */
 void answer_count(struct buf *out, uint64_t n, const char *noun);
 
+/* A record's or a title's words in quotes, cut where they are long. */
+void answer_quote(struct buf *out, const char *s, size_t n);
+/* "2026-11-22 03:12 syslog: "…"", of the best record, or of the first item when there is none. */
+void answer_evidence(struct answering *a, const struct search_result *found);
+/* ", 3 days ago" of a time that lies behind now. */
+void answer_age(struct answering *a, int64_t time);
+
 /* Takes `size` bytes from the budget; false when they are not there or the time is up. */
 bool answer_spend(struct answering *a, size_t size);
 /* Fills items' gists, in order, as far as the budget reaches. */
 int answer_gists(struct answering *a, struct errmsg *err);
 /* Makes the items' shares sum to 1. */
 void answer_shares(struct recall_items *items);
+
+/* The texts of the best records, as far as their part of the budget reaches. */
+int answer_texts(struct answering *a, const struct search_result *found, struct errmsg *err);
+
+/*
+ * How far the evidence covers what the question weighs: the best piece, the second best for
+ * agreement, less what the question names and memory never saw. 0..1.
+ */
+double answer_confidence(struct answering *a, const struct search_result *found, const char *rest);
+#define ANSWER_ABSENT_BELOW 0.26
+
+/* The answer to a question that is searched for: what it finds, or that it is absent. */
+int answer_content(struct answering *a, struct errmsg *err);
 
 /* What each of a->streams has in the span. */
 struct stream_sum {

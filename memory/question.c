@@ -50,7 +50,8 @@ static const struct form {
     {"what changed|changes", QUESTION_CHANGED, false},
     {"what was|is different|new", QUESTION_CHANGED, false},
     {"since when has|have|is|are|was|does|do|did", QUESTION_WHEN, false},
-    {"how often was|were|is|are|has|have|had|did|does|do|can|could ?there ?we|i|you ?see|seen|get|have",
+    {"how often was|were|is|are|has|have|had|did|does|do|can|could ?there ?we|i|you "
+     "?see|seen|get|have",
      QUESTION_COUNT, false},
     {"how often", QUESTION_COUNT, false},
     {"how many times was|were|is|are|has|have|had|did|does|do ?there ?we|i|you ?see|seen|get|have",
@@ -238,8 +239,8 @@ static void apply(struct parser *p, int at, const struct form *f, struct questio
     /* The noun after "which" and "what" is a part of what is asked for, the rest only asks. */
     cut(p, at, n);
     if (q->kind == QUESTION_STATE)
-        q->now = says(p, "now|currently|presently") || says(p, "at present") ||
-                 says(p, "at the moment");
+        q->now =
+            says(p, "now|currently|presently") || says(p, "at present") || says(p, "at the moment");
     for (size_t i = 0; i < sizeof(tails) / sizeof(*tails); i++)
         if (tails[i].kind == f->kind && cut_all(p, tails[i].pattern) && f->kind == QUESTION_AMOUNT)
             q->kind = QUESTION_COUNT;
@@ -326,8 +327,8 @@ static bool drop(char *text, const struct words_query *list)
     for (const char *s = text; *s;) {
         size_t gap = strspn(s, GAPS), n = strcspn(s + gap, GAPS);
         struct words_query one;
-        bool gone = n > 0 && words_query((struct slice){s + gap, n}, &one) == 0 &&
-                    one.count == 1 && holds(list, one.words[0].hash);
+        bool gone = n > 0 && words_query((struct slice){s + gap, n}, &one) == 0 && one.count == 1 &&
+                    holds(list, one.words[0].hash);
         size_t kept = gone ? gap : gap + n;
         memmove(out, s, kept);
         out += kept;

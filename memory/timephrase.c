@@ -33,6 +33,7 @@ struct parser {
     bool used[TOKENS_MAX];
     int64_t now;
     struct civil local; /* of now */
+    bool *yearless;     /* set where a year was guessed */
 };
 
 /* What one expression says: a stretch of days, a part of a day, a clock, in any combination. */
@@ -261,6 +262,7 @@ static void base_date(const struct parser *p, struct expr *e, int year, int mont
                       bool back)
 {
     if (!year) {
+        *p->yearless = true;
         year = p->local.year;
         if (midnight(year, month, day ? day : 1) > p->now)
             year--;
@@ -585,6 +587,24 @@ static struct span expr_margins(const struct parser *p, struct expr *e)
     return s;
 }
 
+/* "between 2 and 8 March": the number is a day of the month that follows. */
+static int match_days(const struct parser *p, int i, struct span *ret)
+{
+    static const char *const to[] = {"to", "until", "till", "and", NULL};
+    struct expr e = {0};
+    if (!figure(p, i + 1, 1, 31) || !any(p, i + 2, to))
+        return 0;
+    int n = match_date(p, i + 3, true, &e);
+    struct civil c;
+    timestamp_to_civil_local(e.from, &c);
+    int first = p->tokens[i + 1].number;
+    if (!n || !figure(p, i + 3, 1, 31) || first >= c.day)
+        return 0;
+    ret->since = midnight(c.year, c.month, first);
+    ret->until = e.to;
+    return 3 + n;
+}
+
 /* "between X and Y", "from X to Y". `day` is an expression just before it that may name the day. */
 static int match_range(const struct parser *p, int i, const struct expr *day, struct span *ret)
 {
@@ -593,10 +613,20 @@ static int match_range(const struct parser *p, int i, const struct expr *day, st
     if (!between && !is(p, i, "from"))
         return 0;
     struct expr x, y;
+    int days = match_days(p, i, ret);
+    if (days)
+        return days;
     int a = match_expr(p, i + 1, true, &x);
     if (!a || !any(p, i + 1 + a, to) || (between && !is(p, i + 1 + a, "and")))
         return 0;
     int b = match_expr(p, i + 2 + a, true, &y);
+    /* "between August 11 and August 15 2023": the year at the end is that of both. */
+    if (b && y.base && !y.clock && x.base && x.from >= y.to) {
+        struct parser then = *p;
+        then.now = y.to - 1;
+        timestamp_to_civil_local(then.now, &then.local);
+        a = match_expr(&then, i + 1, true, &x);
+    }
     /* Bare numbers are hours only when the other side is a clock: "between 2 and 4 pm". */
     if (!b || x.clock != y.clock || (x.clock && x.bare && y.bare && !day && !x.base && !y.base))
         return 0;
@@ -750,7 +780,7 @@ static void leave_rest(const struct parser *p, struct timephrase *t)
 
 void timephrase_parse(struct slice text, int64_t now, struct timephrase *ret)
 {
-    struct parser p = {.s = text.data, .now = now};
+    struct parser p = {.s = text.data, .now = now, .yearless = &ret->yearless};
     p.size = utf8_cut(text.data, text.size, TIMEPHRASE_TEXT_MAX);
     *ret = (struct timephrase){.since = TIME_UNKNOWN, .until = TIME_UNKNOWN};
     timestamp_to_civil_local(now, &p.local);

@@ -33,6 +33,7 @@
 
 struct timephrase {
     bool found;
+    bool yearless;        /* a month or day without its year was among them */
     int64_t since, until; /* since inclusive, until exclusive; TIME_UNKNOWN: open */
     char
         said[160]; /* the phrases that were understood, as they stood; several are joined by ", " */

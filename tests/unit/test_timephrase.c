@@ -167,6 +167,8 @@ START_TEST(test_ranges)
         {"between 2 and 4 pm", "2026-11-22T13:00Z", "2026-11-22T15:00Z", ""},
         {"between 2 and 4 pm yesterday", "2026-11-22T13:00Z", "2026-11-22T15:00Z", ""},
         {"yesterday between 2 and 4 am", "2026-11-22T01:00Z", "2026-11-22T03:00Z", ""},
+        {"between 2 and 8 october", "2026-10-01T22:00Z", "2026-10-08T22:00Z", ""},
+        {"between may 11 and may 15 2023", "2023-05-10T22:00Z", "2023-05-15T22:00Z", ""},
         {"between 10 pm and 2 am", "2026-11-22T21:00Z", "2026-11-23T01:00Z", ""},
         {"between 11:00 and 12:30", "2026-11-23T10:00Z", "2026-11-23T11:30Z", ""},
         {"between friday and sunday", "2026-11-19T23:00Z", "2026-11-22T23:00Z", ""},
