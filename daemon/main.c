@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <malloc.h>
 #include <stdio.h>
 
 #include "base/fault.h"
@@ -42,6 +43,9 @@ int main(int argc, char **argv)
         puts("the configuration is good");
         return 0;
     }
+    /* With an arena a thread, what one thread's busy minute left behind serves no other: 75 MiB
+     * instead of 63 after 40,000 moments, at the same rate of ingest. */
+    mallopt(M_ARENA_MAX, 2);
     if (daemon_run(&args, config, &err) != 0) {
         fprintf(stderr, "varved: %s\n", err.text);
         return 1;
