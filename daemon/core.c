@@ -274,9 +274,19 @@ static int start_signals(struct daemon *d)
     return rc == 0 ? 0 : ERR_IO;
 }
 
+/* An older file is brought up before anything is served; systemd must not take that for a hang. */
+static void tell_migration(void *arg, const char *what)
+{
+    char state[256];
+    snprintf(state, sizeof(state), "EXTEND_TIMEOUT_USEC=%lld\nSTATUS=%s", 60 * US_PER_SECOND, what);
+    notify_state(state);
+    log_info("%s", what);
+}
+
 static int open_memory(struct daemon *d, struct errmsg *err)
 {
-    struct store_options options = {.path = d->database, .clock = d->clock};
+    struct store_options options = {
+        .path = d->database, .clock = d->clock, .progress = tell_migration};
     int rc = store_open(&options, &d->store, err);
     if (rc == 0)
         rc = streams_load(d, err);
@@ -398,7 +408,7 @@ int daemon_run(const struct config_args *args, struct config *config, struct err
     d->sketch_work.run = load_sketches;
     d->sketch_work.done = sketches_loaded;
     pool_submit(&d->query_pool, &d->sketch_work);
-    notify_state("READY=1");
+    notify_state("READY=1\nSTATUS=");
     log_info("varved %s: memory in %s, socket %s", VARVE_VERSION, d->database, d->socket);
     uv_run(&d->loop, UV_RUN_DEFAULT);
     if (uv_loop_close(&d->loop) != 0)

@@ -5,7 +5,8 @@
 
 #include <stdint.h>
 
-/* "READY=1", "STOPPING=1", "RELOADING=1", "WATCHDOG=1"; nothing happens outside systemd. */
+/* "READY=1", "STOPPING=1", "RELOADING=1", "WATCHDOG=1", "EXTEND_TIMEOUT_USEC=…\nSTATUS=…"; nothing
+ * happens outside systemd. */
 void notify_state(const char *state);
 /* How often WATCHDOG=1 is expected, microseconds; 0: never. */
 uint64_t notify_watchdog_interval(void);

@@ -77,9 +77,11 @@ static int check_ours(struct store *s, int *ret_version, struct errmsg *err)
 }
 
 /* An empty file (also one that a kill left so) gets its tables, an older one its migrations. */
-static int bring_up(struct store *s, int version, struct errmsg *err)
+static int bring_up(struct store *s, const struct store_options *options, int version,
+                    struct errmsg *err)
 {
-    int r = version < SCHEMA_VERSION ? migrate(s->db, version, err) : 0;
+    const struct migrate_watch watch = {s->clock, options->progress, options->progress_arg};
+    int r = version < SCHEMA_VERSION ? migrate(s->db, version, &watch, err) : 0;
     if (r == 0)
         r = store_check_tables(s->db, err);
     return r ? err_wrap(err, r, "%s", s->path) : 0;
@@ -144,7 +146,7 @@ static int open_database(struct store *s, const struct store_options *options, s
         return err_wrap(err, r, "%s", s->path);
     if (sqlite3_db_readonly(s->db, "main") == 1)
         return err_set(err, ERR_READONLY, "%s: %s", s->path, err_text(ERR_READONLY));
-    r = bring_up(s, version, err);
+    r = bring_up(s, options, version, err);
     if (r)
         return r;
     r = prepare_statements(s, err);

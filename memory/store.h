@@ -21,6 +21,10 @@ struct store_options {
     const struct clock *clock;
     int cache_kib; /* SQLite page cache of the writer; 0: 8192 */
     bool no_sync;  /* synchronous=NORMAL instead of FULL: benchmarks only */
+    /* Called at most once a second while an older file is brought up to this program's schema, with
+     * what is being done; on the caller's thread, from inside store_open. NULL: nobody asks. */
+    void (*progress)(void *arg, const char *what);
+    void *progress_arg;
 };
 
 /*
