@@ -97,6 +97,10 @@ class Channel:
         self.take(varvetest.FRAME_FLUSHED)
 
 
+class Refused(Exception):
+    """The daemon does not take the configuration: too small a budget, or an option it lacks."""
+
+
 class Varve:
     """varved, fed through ingest channels as fast as it takes them, a flush at each midnight."""
 
@@ -112,6 +116,9 @@ class Varve:
         config = "".join(f"[{name}]\n" + "".join(f"{k} = {v}\n" for k, v in pairs.items())
                          for name, pairs in sections.items())
         self.daemon = varvetest.Daemon(folder, config)
+        checked = self.daemon.run("varved", "--config", self.daemon.config, "--check-config")
+        if checked.status:
+            raise Refused(checked.err.strip())
         self.daemon.start()
         self.client = self.daemon.client()
         self.notes = []
@@ -139,15 +146,22 @@ class Varve:
         for c in channels.values():
             c.flush()
         while erasures and erasures[0]["at"] <= now:
-            self.forget(erasures.pop(0)["params"])
+            self.forget(erasures.pop(0))
         self.settle()
 
-    def forget(self, params):
+    def forget(self, erasure):
+        """Erases, then looks for what was erased in the raw bytes of all files."""
         try:
-            self.client.call("memory.forget", params)
+            self.client.call("memory.forget", erasure["params"])
         except varvetest.RpcError as e:
             if not self.notes:
                 self.notes.append(f"memory.forget: {e.message}")
+            return
+        for f in self.daemon.state.iterdir():
+            data = f.read_bytes() if f.is_file() else b""
+            for secret in erasure["secrets"]:
+                if secret.encode() in data:
+                    self.notes.append(f"{secret} is still in {f.name} after it was erased")
 
     def settle(self):
         """Until consolidation has nothing to do: the processor time stands still."""
@@ -173,10 +187,11 @@ class Varve:
         self.daemon.stop()
 
 
-STOP = set("""a about after and any anything at before between by came come degrees did do does for from get
+STOP = set("""a about after all an and any anything at before between by came come degrees did do does for from get
 got had happen happened has have how in is it just led many me normal now of often on or our right see
 seen since strange that the there time to unusual was we went were what when where which who whose why
-with wrong present at followed preceded so did""".split())
+with wrong present followed preceded so first last most recent times two night usual""".split())
+CLOCK = re.compile(r"\b\d{1,2}:\d\d\b")
 DATES = re.compile(r"\b(on |of |in )?((mon|tues|wednes|thurs|fri|satur|sun)day )?"
                    r"(\d{4}-\d\d-\d\d|\d{1,2} (and \d{1,2} )?(february|march|april)( \d{4})?|"
                    r"(february|march|april) \d{1,2}(, \d{4})?)", re.I)
@@ -232,8 +247,10 @@ class Fts:
         else:
             self.cut_to_budget()
         self.db = sqlite3.connect(f"file:{self.path}?mode=ro", uri=True)
-        self.rows = self.db.execute("SELECT count(*) FROM records").fetchone()[0]
         self.largest = self.path.stat().st_size
+        # Records are numbered hour by hour, so a span of hours is a span of numbers.
+        self.hours = self.db.execute("SELECT (time - ?) / ?, min(id), max(id) FROM records GROUP BY 1",
+                                     (story.START, HOUR)).fetchall()
 
     def cut_to_budget(self):
         """The share of the records whose file is just within the budget."""
@@ -264,16 +281,22 @@ class Fts:
 
     def ask(self, question):
         text = DATES.sub(" ", question["query"])
+        if question["since"]:
+            text = CLOCK.sub(" ", text)
         words = [w for w in dict.fromkeys(re.findall(r"[a-z0-9]+", text.lower())) if w not in STOP]
         if not words:
             return {"absent": False}
         where, values = "", {"q": " OR ".join(f'"{w}"' for w in words)}
         if self.window and question["since"]:
-            where = "AND time >= :since AND time < :until"
-            values.update(since=score.parse(question["since"]), until=score.parse(question["until"]))
+            first, last = [(score.parse(question[k]) - story.START) / HOUR for k in ("since", "until")]
+            inside = [(low, high) for hour, low, high in self.hours if first <= hour < last]
+            where = "AND rowid BETWEEN :low AND :high"
+            values.update(low=min((i for i, _ in inside), default=0),
+                          high=max((i for _, i in inside), default=0))
         rows = self.db.execute(
-            "SELECT r.id, r.stream, r.time, r.text FROM words JOIN records r ON r.id = words.rowid "
-            f"WHERE words MATCH :q {where} ORDER BY bm25(words) LIMIT 60", values).fetchall()
+            "SELECT r.id, r.stream, r.time, r.text FROM (SELECT rowid AS id, rank FROM words "
+            f"WHERE words MATCH :q {where} ORDER BY rank LIMIT 60) AS best JOIN records r USING (id) "
+            "ORDER BY best.rank", values).fetchall()
         best = max((sum(w in re.findall(r"[a-z0-9]+", r[3].lower()) for w in words) for r in rows),
                    default=0)
         records, room = [], ANSWER_BYTES

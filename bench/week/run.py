@@ -137,8 +137,12 @@ def main():
                     if name in ("fifo", "random") and not room:
                         continue
                     key = (name, percent)
-                    out, m = one(arms.ARMS[name](), week, base / f"seed-{seed}" / f"{name}-{percent:g}",
-                                 room, questions)
+                    try:
+                        out, m = one(arms.ARMS[name](), week,
+                                     base / f"seed-{seed}" / f"{name}-{percent:g}", room, questions)
+                    except arms.Refused as e:
+                        print(f"  {name} {percent:g} % left out: {e}", file=sys.stderr)
+                        continue
                     rows.setdefault(key, []).extend(out)
                     measured[key] = {**m, "budget": room}
                     print(f"  {name} {percent:g} %: fed in {m['fed']:.0f} s, hit@5 "

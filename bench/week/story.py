@@ -213,14 +213,15 @@ class Story:
                 what = {"streams": [stream], "since": stamp(t - SECOND),
                         "until": stamp(t + len(texts) * 20 * SECOND)}
             at = min(END, START + (day + self.r.randrange(1, 4)) * DAY)
-            self.erasures.append({"at": at, "params": what})
+            self.erasures.append({"at": at, "params": what, "secrets": secrets})
             self.erased.append({"time": t, "stream": stream, "ask": ask, "secrets": secrets,
                                 "handle": handle, "at": at})
         # A stream of its own, gone as a whole.
         word, secret, t = self.word(), self.word(), START + 3 * DAY + 11 * 60 * MINUTE
         for k in range(6):
             self.line(t + k * MINUTE, "diary", f"note {k + 1} about {word}: the meeting place is {secret}")
-        self.erasures.append({"at": START + 8 * DAY, "params": {"streams": ["diary"]}})
+        self.erasures.append({"at": START + 8 * DAY, "params": {"streams": ["diary"]},
+                              "secrets": [secret]})
         self.erased.append({"time": t, "stream": "diary", "secrets": [secret], "handle": word,
                             "ask": f"where is the meeting place for {word}?", "at": START + 8 * DAY})
         self.erasures.sort(key=lambda e: e["at"])
