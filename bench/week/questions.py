@@ -198,15 +198,15 @@ def about_repeats(m):
 def about_nothing(m):
     """Near misses of three sorts, each a third."""
     episodes = m.story.episodes
-    rare = [w for e in episodes for s in named_steps(e) if s.text for w in s.words[-1:] if w.isalpha()]
+    rare = [(e.kind, s.words[-1]) for e in episodes for s in named_steps(e)
+            if s.text and s.words[-1].isalpha()]
     for e in episodes:
         lines = [s for s in named_steps(e) if s.text and s.words[-1].isalpha() and s.words[-1] in s.name]
         if not lines:
             continue
         step = m.r.choice(lines)
         mine = step.words[-1]
-        own = {w for s in e.steps for w in s.words}
-        other = m.r.choice([w for w in rare if w not in own])
+        other = m.r.choice([word for kind, word in rare if kind is not e.kind])
         m.add("absent", f"when was {step.name.replace(mine, m.story.word())}?", absent=True, sort="unseen")
         m.add("absent", f"when was {step.name.replace(mine, other)}?", absent=True, sort="crossed")
         away = m.r.choice([d for d in range(st.DAYS) if abs(d - e.day) > 1])
