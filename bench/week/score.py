@@ -21,6 +21,7 @@ import statistics
 TOLERANCE = 600_000_000
 SENSOR_SPAN = 6 * 3600 * 1_000_000
 STAMP = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(?::\d\d(?:\.\d+)?)?Z?|\d{4}-\d\d-\d\d|\b\d{1,2}:\d\d(?::\d\d)?\b")
+ASIDE = re.compile(r"\d+ (more|other|days ago|hours ago|minutes ago)\b")
 TIMED = ("when", "what", "changed", "first", "last")
 FACTS = ("now", "asof")
 
@@ -120,7 +121,8 @@ def said(question, text):
                 return True
         return False
     if cls in ("count", "week", "times"):
-        return str(question["number"]) in re.findall(r"\d+", STAMP.sub(" ", text.replace(",", "")))
+        text = ASIDE.sub(" ", STAMP.sub(" ", text.replace(",", "")))
+        return str(question["number"]) in re.findall(r"\d+", text)
     if cls in FACTS:
         at = lower.find(question["value"].lower())
         stale = [lower.find(v.lower()) for v in question["stale"]]
