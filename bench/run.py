@@ -4,6 +4,7 @@
 
 Speed on any machine; quality where the development data lies beside the checkout (../shared/data or
 VARVE_SHARED_DATA), else that part says that it is left out. About ten minutes, --quick about three.
+Of the generated fortnight it takes a tenth of one seed; bench/week/run.py without options takes it all.
 Run it on a machine that has nothing else to do.
 """
 import argparse
@@ -31,6 +32,8 @@ def main():
     status = run("ninja", "-C", build, "--quiet", "bench/bench_rpc")
     smaller = ["--lines", "100000", "--moments", "20000", "--idle-seconds", "20"] if a.quick else []
     status |= run(sys.executable, "bench/figures.py", "--build", build, *smaller)
+    status |= run(sys.executable, "bench/week/run.py", "--build", build, "--seeds", "1", "--bytes",
+                  "22000000", "--budgets", "10", "--arms", "varve,fts-all,fifo,random")
     if data.is_dir():
         status |= run(sys.executable, "bench/quality.py", "--varve", build / "cli/varve", "--data", data)
         status |= run(sys.executable, "bench/locomo.py", "--build", build, "--data", data)

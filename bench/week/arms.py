@@ -314,6 +314,13 @@ class Fts:
 
 ARMS = {
     "varve": lambda: Varve(),
+    # One feature off, or another in its place.
+    "no-coverage": lambda: Varve({"memory": {"evict": "salience"}}),
+    "evict-fifo": lambda: Varve({"memory": {"evict": "fifo"}}),
+    "evict-random": lambda: Varve({"memory": {"evict": "random"}}),
+    "no-tau": lambda: Varve({"memory": {"decay": "wall"}}),
+    "tau-slow": lambda: Varve({"memory": {"tau_sign": "slow"}}),
+    # Raw records in FTS5.
     "fts-all": lambda: Fts("all"),
     "fts-all-window": lambda: Fts("all", window=True),
     "fifo": lambda: Fts("fifo"),
