@@ -86,6 +86,15 @@ struct tally {
     int64_t least_at, most_at;
 };
 
+/* A lasting value that one of the moment's records states, worded (pipeline/facts.h). */
+struct fact_seen {
+    char subject[96]; /* lower case: "thermostat in room a setpoint" */
+    char value[96];
+    char old[96]; /* what it was before, "" when the record does not say */
+    int64_t at;
+    uint32_t record; /* index into the moment's records */
+};
+
 enum moment_path { PATH_LATENT = 1, PATH_DISCRETE = 2 };
 
 enum moment_end { END_SURPRISE = 1, END_SHIFT = 2, END_GAP = 3, END_LENGTH = 4, END_FLUSH = 5 };
@@ -112,6 +121,8 @@ struct moment {
     uint32_t entity_count;
     const struct tally *tallies;
     uint32_t tally_count;
+    const struct fact_seen *facts;
+    uint32_t fact_count;
     char title[160];   /* one line, UTF-8 */
     struct slice gist; /* a few lines, UTF-8, at most 1500 bytes */
 };

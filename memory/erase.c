@@ -320,6 +320,8 @@ int store_erase_moment(struct store *s, int64_t id, enum erase_why why, struct e
     if (r == 0 && why == ERASE_FORGET)
         r = store_take_back_tallies(s, id, e.row.stream, err);
     if (r == 0 && why == ERASE_FORGET)
+        r = store_take_back_facts(s, id, e.row.stream, err);
+    if (r == 0 && why == ERASE_FORGET)
         r = store_mark_dirty(s, e.row.t_start, err);
     return r ? r : delete_rows(s, &e, err);
 }

@@ -22,6 +22,10 @@
 
 #define COVER_COLUMNS "id, stratum, t_start, t_end, records, coalesce(stream, 0)"
 
+#define FACT_COLUMNS                                                                               \
+    "f.id, f.stream, s.name, f.subject, f.value, f.since, f.until, f.last, f.moment, f.seen"       \
+    " FROM fact f JOIN stream s ON s.id = f.stream"
+
 static const char *const texts[SQL_COUNT] = {
     [SQL_STREAMS] = "SELECT id, name, kind, source, created, next_seq, records, bytes, late, gaps,"
                     " dropped, redacted, first_time, last_time FROM stream ORDER BY id",
@@ -104,6 +108,15 @@ static const char *const texts[SQL_COUNT] = {
     [SQL_KIND] = "SELECT text FROM kind WHERE id = ?1",
     [SQL_KINDS] = "SELECT id, text, count, first, last FROM kind WHERE stream = ?1",
     [SQL_CHANNEL] = "SELECT name FROM channel WHERE idx = ?1 AND stream = ?2",
+    [SQL_FACTS_AT] = "SELECT " FACT_COLUMNS " WHERE f.value <> '' AND CASE WHEN ?1 IS NULL THEN"
+                     " f.until IS NULL ELSE f.since <= ?1 AND coalesce(f.until, ?1 + 1) > ?1 END",
+    [SQL_FACT_VERSIONS] = "SELECT " FACT_COLUMNS " JOIN fact o ON o.stream = f.stream AND"
+                          " o.subject = f.subject WHERE o.id = ?1 AND f.value <> ''"
+                          " ORDER BY f.since, f.id",
+    [SQL_FACT_CHANGES] = "SELECT " FACT_COLUMNS " WHERE f.since >= ?1 AND f.since < ?2 AND"
+                         " f.value <> '' ORDER BY EXISTS(SELECT 1 FROM fact o WHERE o.stream ="
+                         " f.stream AND o.subject = f.subject AND o.since < f.since) DESC, f.since"
+                         " LIMIT ?3",
     [SQL_CHANNEL_LIST] = "SELECT idx, name, 0, 0, 0 FROM channel WHERE stream = ?1",
 };
 

@@ -56,6 +56,9 @@ enum reader_sql {
     SQL_KINDS,
     SQL_CHANNEL,
     SQL_CHANNEL_LIST,
+    SQL_FACTS_AT,
+    SQL_FACT_VERSIONS,
+    SQL_FACT_CHANGES,
     SQL_COUNT
 };
 

@@ -189,6 +189,7 @@ const char schema_v1[] =
 /*
  * touched: the subjective time when the span was laid down or last used. kind: the templates of
  * text streams; stat: what is counted and measured of a span's stream, in sums that can be added.
+ * fact: values that records stated, with the span in which they held.
  * gone: numbers that were stored and let go. past: what spans above still say of such a moment.
  */
 const char schema_v2[] = "ALTER TABLE moment ADD COLUMN touched REAL NOT NULL DEFAULT 0;\n"
@@ -213,6 +214,19 @@ const char schema_v2[] = "ALTER TABLE moment ADD COLUMN touched REAL NOT NULL DE
                          "  data BLOB NOT NULL,\n"
                          "  PRIMARY KEY(moment, stream)\n"
                          ") STRICT, WITHOUT ROWID;\n"
+
+                         "CREATE TABLE fact(\n"
+                         "  id INTEGER PRIMARY KEY,\n"
+                         "  stream INTEGER NOT NULL REFERENCES stream(id),\n"
+                         "  subject TEXT NOT NULL,\n"
+                         "  value TEXT NOT NULL,\n"
+                         "  since INTEGER NOT NULL,\n"
+                         "  until INTEGER,\n"
+                         "  moment INTEGER NOT NULL,\n"
+                         "  last INTEGER NOT NULL,\n"
+                         "  seen INTEGER NOT NULL\n"
+                         ") STRICT;\n"
+                         "CREATE INDEX fact_subject ON fact(stream, subject, since);\n"
 
                          "CREATE TABLE gone(\n"
                          "  stream INTEGER NOT NULL REFERENCES stream(id),\n"
@@ -271,6 +285,8 @@ const char *const schema_objects[] = {
     "df",
     "kind",
     "stat",
+    "fact",
+    "fact_subject",
     "gone",
     "past",
     "words",

@@ -54,6 +54,21 @@
     X(KIND_DELETE, "DELETE FROM kind WHERE id=?1 AND count<=0")                                    \
     X(STAT_GET, "SELECT data FROM stat WHERE moment=?1 AND stream=?2")                             \
     X(STAT_PUT, "INSERT OR REPLACE INTO stat(moment, stream, data) VALUES(?1, ?2, ?3)")            \
+    X(FACT_HISTORY, "SELECT id, since, until, last, value FROM fact WHERE stream=?1 AND "          \
+                    "subject=?2 ORDER BY since, id")                                               \
+    X(FACT_BY_VALUE, "SELECT subject FROM fact WHERE stream=?1 AND value=?2 AND since<=?3 AND "    \
+                     "coalesce(until, ?3)>=?3 ORDER BY since DESC LIMIT 16")                       \
+    X(FACT_PUT, "INSERT INTO fact(stream, subject, value, since, until, moment, last, seen) "      \
+                "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, 1)")                                           \
+    X(FACT_SPAN, "UPDATE fact SET since=?2, until=?3 WHERE id=?1")                                 \
+    X(FACT_SEEN, "UPDATE fact SET seen=seen+1, last=max(last, ?2) WHERE id=?1")                    \
+    X(FACT_COUNT, "SELECT count(DISTINCT subject) FROM fact WHERE stream=?1")                      \
+    X(FACT_LEAST, "SELECT subject FROM fact WHERE stream=?1 GROUP BY subject "                     \
+                  "HAVING sum(seen)=1 ORDER BY max(last) LIMIT 1")                                 \
+    X(FACT_OF_MOMENT, "SELECT id, since, until, subject FROM fact WHERE stream=?1 AND "            \
+                      "moment=?2 LIMIT 1")                                                         \
+    X(FACT_DELETE, "DELETE FROM fact WHERE id=?1")                                                 \
+    X(FACT_DELETE_SUBJECT, "DELETE FROM fact WHERE stream=?1 AND subject=?2")                      \
     X(WORDS_PUT, "INSERT INTO words(rowid, text) VALUES(?1, ?2)")                                  \
     X(WORDS_DELETE, "INSERT INTO words(words, rowid, text) VALUES('delete', ?1, ?2)")              \
     X(DF_PUT, "INSERT OR REPLACE INTO df(chunk, data) VALUES(?1, ?2)")                             \
@@ -197,6 +212,11 @@ int store_put_tallies(struct store *s, int64_t id, int64_t stream, const struct 
 int store_take_back_tallies(struct store *s, int64_t id, int64_t stream, struct errmsg *err);
 int store_put_stat(struct store *s, int64_t id, int64_t stream, struct slice blob,
                    struct errmsg *err);
+/* What the moment's records state (store_facts.c). */
+int store_put_facts(struct store *s, int64_t id, int64_t stream, const struct moment *m,
+                    struct errmsg *err);
+/* Before it is forgotten: takes out what it was the first to state. */
+int store_take_back_facts(struct store *s, int64_t id, int64_t stream, struct errmsg *err);
 /* After a rollback, and when rows of kind were deleted. */
 void store_kinds_forget(struct store *s);
 

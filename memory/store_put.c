@@ -390,7 +390,9 @@ static int put_details(struct store *s, int64_t id, int64_t stream, const struct
         r = put_unusual(s, id, stream, m, err);
     for (uint32_t i = 0; i < m->entity_count && r == 0; i++)
         r = put_entity(s, id, m, &m->entities[i], err);
-    return r ? r : store_put_tallies(s, id, stream, m, err);
+    if (r == 0)
+        r = store_put_tallies(s, id, stream, m, err);
+    return r ? r : store_put_facts(s, id, stream, m, err);
 }
 
 int store_moment_put(struct store *s, int64_t stream, const struct moment *m, struct slice block,

@@ -109,6 +109,11 @@ static const struct question questions[] = {
      "WHERE p.stratum>0 AND (c.r IS NOT p.records OR c.b IS NOT p.raw_bytes OR c.u IS NOT "
      "p.unusual)",
      true},
+    {"fact %lld: ends before it begins", "SELECT id FROM fact WHERE until<since", false},
+    {"fact %lld: overlaps another value of its subject",
+     "SELECT a.id FROM fact a JOIN fact b ON b.stream=a.stream AND b.subject=a.subject AND "
+     "b.since>=a.since AND b.id<>a.id AND b.since<coalesce(a.until, b.since+1)",
+     false},
     {"moment %lld: its parts do not add up to it",
      "SELECT p.id FROM moment p LEFT JOIN (SELECT moment, sum(records) AS r, sum(bytes) AS b FROM "
      "part GROUP BY moment) c ON c.moment=p.id "

@@ -273,7 +273,7 @@ void summariser_sum(struct summariser *s, const struct noted *notes, struct mome
             m->z = notes[i].z;
     }
     m->bits = (float)(bits / n);
-    s->entity_count = s->tally_count = 0;
+    s->entity_count = s->tally_count = s->fact_count = 0;
     find_unusual(s, notes, m);
     m->unusual = s->unusual;
     m->unusual_count = s->unusual_count;
@@ -286,5 +286,7 @@ void summariser_sum(struct summariser *s, const struct noted *notes, struct mome
     m->entity_count = s->entity_count;
     m->tallies = s->tallies;
     m->tally_count = s->tally_count;
+    m->facts = s->facts;
+    m->fact_count = s->fact_count;
     m->gist = (struct slice){s->gist, strlen(s->gist)};
 }

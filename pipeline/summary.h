@@ -31,7 +31,7 @@ int summariser_channel(struct summariser *s, uint16_t index, const char *name);
 
 /*
  * Reads kind, records and record_count of `m` and fills start, end, flags, bits, bits_max, z,
- * unusual, entities, tallies, title and gist. All of it points into the summariser and lives until the next
+ * unusual, entities, tallies, facts, title and gist. All of it points into the summariser and lives until the next
  * call.
  */
 void summariser_sum(struct summariser *s, const struct noted *notes, struct moment *m);

@@ -10,6 +10,7 @@
 #define UNUSUAL_MAX 8
 #define ENTITIES_MAX 48
 #define GROUPS_MAX 64
+#define FACTS_MAX 12 /* of a moment */
 #define WORDS 4096 /* hashed words whose use is counted, a power of two */
 
 /* Text cut to its room at a whole character. */
@@ -53,6 +54,8 @@ struct summariser {
     /* text */
     struct group groups[GROUPS_MAX];
     uint32_t group_count;
+    struct fact_seen facts[FACTS_MAX];
+    uint32_t fact_count;
     bool prose;      /* talk rather than a log: hardly a line is like another */
     uint32_t *words; /* WORDS: lines that held a word of that hash */
     uint64_t lines;

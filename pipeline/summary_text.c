@@ -13,6 +13,7 @@
 #include "base/utf8.h"
 #include "model/log_header.h"
 #include "model/tokens.h"
+#include "pipeline/facts.h"
 #include "pipeline/summary_impl.h"
 
 #define LABEL_MAX 72
@@ -21,6 +22,7 @@
 #define HEADERS_LOOKED 16 /* lines that tell a log from talk */
 #define SENTENCES 5       /* of talk, in the gist */
 #define KINDS 5           /* of log lines, in the gist */
+#define FACT_LINES 16     /* lines of a kind that may state facts */
 
 struct slice line_body(struct summariser *s, const struct record *r)
 {
@@ -111,6 +113,38 @@ static void tally_groups(struct summariser *s, const struct moment *m)
                                                       .count = g->count,
                                                       .first_at = m->records[g->first].time,
                                                       .last_at = m->records[g->last].time};
+    }
+}
+
+/* The message without its header, as facts are worded in it. */
+static struct slice message_of(struct summariser *s, const struct record *r)
+{
+    struct slice line = line_body(s, r);
+    size_t head = log_header_end(r->text.data, r->text.size);
+    const char *message = r->text.data + head;
+    if (head > 0 && head < r->text.size && message > line.data && message < line.data + line.size)
+        line = (struct slice){message, line.size - (size_t)(message - line.data)};
+    return line;
+}
+
+/* A kind of line that comes many times within one moment measures or reports: it states nothing. */
+static void find_facts(struct summariser *s, const struct noted *notes, const struct moment *m)
+{
+    for (uint32_t g = 0; g < s->group_count; g++) {
+        if (!s->prose && s->groups[g].count > FACT_LINES)
+            continue;
+        for (uint32_t i = s->groups[g].first; i <= s->groups[g].last; i++) {
+            struct fact_seen *f = &s->facts[s->fact_count];
+            if (notes[i].template_id != s->groups[g].template_id)
+                continue;
+            if (s->fact_count == FACTS_MAX)
+                return;
+            if (!facts_find(message_of(s, &m->records[i]), s->prose, f))
+                continue;
+            f->at = m->records[i].time;
+            f->record = i;
+            s->fact_count++;
+        }
     }
 }
 
@@ -399,6 +433,7 @@ void sum_text(struct summariser *s, const struct noted *notes, struct moment *m)
     wording_init(&gist, s->gist, sizeof(s->gist));
     group_lines(s, notes, m);
     find_entities(s, m);
+    find_facts(s, notes, m);
     wording_printf(&gist, "%u line%s in ", m->record_count, m->record_count == 1 ? "" : "s");
     wording_span(&gist, m->end - m->start);
     wording_printf(&gist, "\n");

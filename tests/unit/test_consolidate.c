@@ -255,7 +255,7 @@ START_TEST(test_weeks_of_an_older_file)
                     "DELETE FROM part WHERE moment IN (SELECT id FROM moment WHERE stratum>3);"
                     "DELETE FROM moment WHERE stratum>3;"
                     "DELETE FROM stratum WHERE stratum>3; ALTER TABLE moment DROP COLUMN touched;"
-                    "DROP TABLE kind; DROP TABLE stat; DROP TABLE gone; DROP TABLE past; PRAGMA user_version=1", &err));
+                    "DROP TABLE fact; DROP TABLE kind; DROP TABLE stat; DROP TABLE gone; DROP TABLE past; PRAGMA user_version=1", &err));
     sqlite3_close(db);
     s = opened();
     consolidate_all(s);
