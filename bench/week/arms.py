@@ -129,6 +129,7 @@ class Varve:
         for s in week.slices():
             if not s.times:
                 continue
+            self.largest = max(self.largest, self.bytes())
             today = (s.times[0] - story.START) // story.DAY
             if today > day:
                 self.midnight(channels, erasures, story.START + today * story.DAY)
@@ -176,7 +177,14 @@ class Varve:
             time.sleep(SETTLED)
 
     def bytes(self):
-        return sum(f.stat().st_size for f in self.daemon.state.iterdir() if f.is_file())
+        """Database, WAL and whatever else lies in the folder; a file may go while it is looked at."""
+        total = 0
+        for f in os.scandir(self.daemon.state):
+            try:
+                total += f.stat().st_size
+            except FileNotFoundError:
+                continue
+        return total
 
     def ask(self, question):
         return self.client.call("memory.ask", query=question["query"], budget=ANSWER_BYTES, **self.extra)
