@@ -90,7 +90,11 @@ int streams_load(struct daemon *d, struct errmsg *err)
         char key[64];
         stream_state_key(s, key, sizeof(key));
         rc = store_state_get(d->store, key, &s->learnt_before, err);
-        if (rc == ERR_NOTFOUND)
+        if (rc == ERR_CORRUPT) { /* records are worth more than what was learnt of them */
+            log_warn("stream %s learns anew: %s", s->row.name, err->text);
+            buf_clear(&s->learnt_before);
+        }
+        if (rc == ERR_NOTFOUND || rc == ERR_CORRUPT)
             rc = 0;
         if (rc == 0 && s->row.kind == KIND_SENSOR)
             rc = store_channels(d->store, s->row.id, load_channel, &l, err);

@@ -300,6 +300,7 @@ static int on_moment(void *arg, const struct moment *m)
 {
     struct live_stream *s = arg;
     struct moment_job *job;
+    s->learnt = true; /* routing and summing up taught it something */
     int rc = moment_job_new(s, m, &job);
     if (rc != 0) {
         log_error("stream %s: a moment of %u records waits in the journal for a restart: %s",

@@ -11,7 +11,9 @@
 #include "base/mem.h"
 
 #define VISITS_MAX 64
-#define CODEBOOK_MAGIC 0x314b4243u
+#define STEPS 32767 /* of a component, to 1 */
+#define CODEBOOK_MAGIC 0x324b4243u
+#define CODEBOOK_MAGIC_1 0x314b4243u
 
 struct code {
     uint32_t visits;
@@ -93,9 +95,18 @@ void codebook_distribution(const struct codebook *c, const float *latent, float 
         ret[i] /= sum;
 }
 
+/* Codes are kept as exactly as they are saved, so that a restart changes nothing. */
+static void round_code(float *v)
+{
+    for (int d = 0; d < LATENT_DIM; d++)
+        v[d] = (float)lrintf(fminf(fmaxf(v[d], -1), 1) * STEPS) / STEPS;
+}
+
 static uint32_t put_code(struct codebook *c, uint32_t at, const float *latent)
 {
-    memcpy(c->vectors + (size_t)at * LATENT_DIM, latent, LATENT_DIM * sizeof(*latent));
+    float *v = c->vectors + (size_t)at * LATENT_DIM;
+    memcpy(v, latent, LATENT_DIM * sizeof(*latent));
+    round_code(v);
     c->codes[at] = (struct code){1, c->learnt};
     return at;
 }
@@ -143,7 +154,16 @@ uint32_t codebook_learn(struct codebook *c, const float *latent)
     float norm = sqrtf(dot(v, v));
     for (int d = 0; norm > 1e-6f && d < LATENT_DIM; d++)
         v[d] /= norm;
+    round_code(v);
     return best;
+}
+
+/* Low bytes, then high ones: these are all but constant, and compress. */
+static void save_code(const float *v, struct buf *out)
+{
+    for (int shift = 0; shift <= 8; shift += 8)
+        for (int d = 0; d < LATENT_DIM; d++)
+            buf_put_u8(out, (uint8_t)((uint16_t)(int16_t)lrintf(v[d] * STEPS) >> shift));
 }
 
 int codebook_save(const struct codebook *c, struct buf *out)
@@ -151,41 +171,56 @@ int codebook_save(const struct codebook *c, struct buf *out)
     buf_put_u32(out, CODEBOOK_MAGIC);
     buf_put_varint(out, c->count);
     for (uint32_t i = 0; i < c->count; i++) {
-        const float *v = codebook_code(c, i);
         buf_put_varint(out, c->codes[i].visits);
         buf_put_varint(out, c->learnt - c->codes[i].last);
-        /* Directions, not magnitudes, count: 8 bits are enough. */
-        float most = 0;
-        for (int d = 0; d < LATENT_DIM; d++)
-            most = fmaxf(most, fabsf(v[d]));
-        for (int d = 0; d < LATENT_DIM; d++)
-            buf_put_u8(out, (uint8_t)(int8_t)lrintf(most > 0 ? v[d] / most * 127 : 0));
+        save_code(codebook_code(c, i), out);
     }
     return buf_failed(out) ? ERR_NOMEM : 0;
 }
 
-static bool load_code(struct codebook *c, uint32_t i, struct cursor *in)
+static void load_exact(float *v, struct cursor *in)
 {
-    float *v = c->vectors + (size_t)i * LATENT_DIM;
-    uint64_t visits = cursor_varint(in), age = cursor_varint(in);
+    uint16_t q[LATENT_DIM];
+    for (int d = 0; d < LATENT_DIM; d++)
+        q[d] = cursor_u8(in);
+    for (int d = 0; d < LATENT_DIM; d++) {
+        q[d] = (uint16_t)(q[d] | cursor_u8(in) << 8);
+        v[d] = (float)(int16_t)q[d] / STEPS;
+    }
+}
+
+/* As programs of schema version 1 wrote them: 8 bits, any length. */
+static void load_rough(float *v, struct cursor *in)
+{
     for (int d = 0; d < LATENT_DIM; d++)
         v[d] = (float)(int8_t)cursor_u8(in);
     float norm = sqrtf(dot(v, v));
-    if (in->failed || visits == 0 || visits > VISITS_MAX || age > UINT32_MAX || !(norm > 0))
-        return false;
-    for (int d = 0; d < LATENT_DIM; d++)
+    for (int d = 0; norm > 0 && d < LATENT_DIM; d++)
         v[d] /= norm;
-    c->codes[i] = (struct code){(uint32_t)visits, UINT32_MAX - age};
+    round_code(v);
+}
+
+static bool load_code(struct codebook *c, uint32_t i, bool exact, struct cursor *in)
+{
+    float *v = c->vectors + (size_t)i * LATENT_DIM;
+    uint64_t visits = cursor_varint(in), age = cursor_varint(in);
+    (exact ? load_exact : load_rough)(v, in);
+    float size = dot(v, v);
+    if (in->failed || visits == 0 || visits > VISITS_MAX || age > UINT32_MAX || size < 0.9f ||
+        size > 1.1f)
+        return false;
+    c->codes[i] = (struct code){(uint32_t)visits, UINT32_MAX - (uint32_t)age};
     return true;
 }
 
 int codebook_load(struct codebook *c, struct cursor *in, struct errmsg *err)
 {
-    bool good = cursor_u32(in) == CODEBOOK_MAGIC;
+    uint32_t magic = cursor_u32(in);
+    bool good = magic == CODEBOOK_MAGIC || magic == CODEBOOK_MAGIC_1;
     uint64_t count = good ? cursor_varint(in) : 0;
     good = good && count <= c->options.codes;
     for (uint32_t i = 0; good && i < count; i++)
-        good = load_code(c, i, in);
+        good = load_code(c, i, magic == CODEBOOK_MAGIC, in);
     c->count = good ? (uint32_t)count : 0;
     c->learnt = UINT32_MAX;
     return good ? 0 : err_set(err, ERR_CORRUPT, "the codebook's snapshot is damaged");

@@ -490,6 +490,34 @@ static bool load_robust(struct robust *r, struct cursor *in)
     return !in->failed;
 }
 
+/* When the next renewal comes, and what holds until then. */
+static void save_phase(const struct robust *r, struct buf *out)
+{
+    buf_put_varint(out, r->count % RECENT);
+    buf_put_f32(out, r->median);
+    buf_put_f32(out, r->mad);
+}
+
+/* Behind load_robust: its values move to where they stood in the ring. */
+static bool load_phase(struct robust *r, struct cursor *in)
+{
+    uint16_t recent[RECENT];
+    uint64_t phase = cursor_varint(in);
+    float median = cursor_f32(in), mad = cursor_f32(in);
+    if (in->failed || phase >= RECENT || !(median >= 0 && median < BINS) ||
+        !(mad >= 0 && mad <= BINS))
+        return false;
+    r->median = median;
+    r->mad = mad;
+    if (r->count < RECENT)
+        return true;
+    memcpy(recent, r->recent, sizeof(recent));
+    for (uint32_t i = 0; i < RECENT; i++)
+        r->recent[(phase + i) % RECENT] = recent[i];
+    r->count = RECENT + (uint32_t)phase;
+    return true;
+}
+
 int segmenter_save(const struct segmenter *s, struct buf *out)
 {
     buf_put_u32(out, SEGMENT_MAGIC);
@@ -498,6 +526,26 @@ int segmenter_save(const struct segmenter *s, struct buf *out)
     for (int i = 0; i < GAP_BINS; i++)
         buf_put_varint(out, s->gaps[i]);
     return buf_failed(out) ? ERR_NOMEM : 0;
+}
+
+void segmenter_save_phase(const struct segmenter *s, struct buf *out)
+{
+    save_phase(&s->surprise, out);
+    save_phase(&s->shift, out);
+    buf_put_varint(out, s->gap_count);
+    buf_put_u8(out, s->after_event);
+}
+
+int segmenter_load_phase(struct segmenter *s, struct cursor *in, struct errmsg *err)
+{
+    bool good = load_phase(&s->surprise, in) && load_phase(&s->shift, in);
+    uint64_t gaps = cursor_varint(in);
+    uint8_t after = cursor_u8(in);
+    if (!good || in->failed || gaps > 1024)
+        return err_set(err, ERR_CORRUPT, "the segmenter's snapshot is damaged");
+    s->gap_count = (uint32_t)gaps;
+    s->after_event = after != 0;
+    return 0;
 }
 
 int segmenter_load(struct segmenter *s, struct cursor *in, struct errmsg *err)

@@ -60,5 +60,11 @@ float segmenter_z(const struct segmenter *s, double bits);
 int segmenter_save(const struct segmenter *s, struct buf *out);
 /* Checks what it reads: ERR_CORRUPT. */
 int segmenter_load(struct segmenter *s, struct cursor *in, struct errmsg *err);
+/*
+ * What segmenter_save leaves out: the state between two records of a segmenter that goes on. Loaded
+ * behind segmenter_load.
+ */
+void segmenter_save_phase(const struct segmenter *s, struct buf *out);
+int segmenter_load_phase(struct segmenter *s, struct cursor *in, struct errmsg *err);
 
 #endif

@@ -21,7 +21,8 @@
 #define SILENCE (30 * US_PER_SECOND)
 #define OPEN_MAX (5 * US_PER_MINUTE)
 #define OPEN_BYTES_MAX (4u << 20)
-#define STREAM_MAGIC 0x31545350u
+#define STREAM_MAGIC 0x32545350u
+#define STREAM_MAGIC_1 0x31545350u /* ends with the encoder */
 
 struct pipeline_stream {
     struct pipeline_options options;
@@ -346,6 +347,58 @@ const struct encoder *pipeline_stream_encoder(const struct pipeline_stream *s)
 /* ---- snapshots ---------------------------------------------------------------------------------
  */
 
+static void save_place(const struct lane *l, struct buf *out)
+{
+    segmenter_save_phase(l->segmenter, out);
+    buf_put_u64(out, (uint64_t)l->sorter.high);
+    buf_put_u64(out, (uint64_t)l->sorter.released);
+    buf_put_u64(out, (uint64_t)l->last_time);
+}
+
+static int load_place(struct lane *l, struct cursor *in, struct errmsg *err)
+{
+    int rc = segmenter_load_phase(l->segmenter, in, err);
+    int64_t high = (int64_t)cursor_u64(in), released = (int64_t)cursor_u64(in);
+    int64_t last = (int64_t)cursor_u64(in);
+    if (rc)
+        return rc;
+    if (in->failed || high > TIME_MAX || released > TIME_MAX || last > TIME_MAX)
+        return err_set(err, ERR_CORRUPT, "the stream's snapshot is damaged");
+    l->sorter.high = high;
+    l->sorter.released = released;
+    l->last_time = last;
+    return 0;
+}
+
+/* Behind the encoder, where programs that know less stop reading: what makes a restart exact. */
+static int save_rest(const struct pipeline_stream *s, struct buf *out)
+{
+    int rc = 0;
+    buf_put_u8(out, s->lanes[1] ? 2 : 1);
+    save_place(s->lanes[0], out);
+    if (s->lanes[1]) {
+        rc = segmenter_save(s->lanes[1]->segmenter, out);
+        save_place(s->lanes[1], out);
+    }
+    return rc ? rc : summariser_save(s->summariser, out);
+}
+
+static int load_rest(struct pipeline_stream *s, struct cursor *in, struct errmsg *err)
+{
+    uint8_t lanes = cursor_u8(in);
+    int rc = load_place(s->lanes[0], in, err);
+    if (rc == 0 && lanes == 2) {
+        if (!s->lanes[1] && lane_new(s, &s->lanes[1]) != 0)
+            return err_set(err, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
+        rc = segmenter_load(s->lanes[1]->segmenter, in, err);
+        rc = rc ? rc : load_place(s->lanes[1], in, err);
+    }
+    rc = rc ? rc : summariser_load(s->summariser, in, err);
+    if (rc == 0 && (in->failed || in->at != in->size))
+        rc = err_set(err, ERR_CORRUPT, "the stream's snapshot ends early or late");
+    return rc;
+}
+
 int pipeline_stream_save(const struct pipeline_stream *s, struct buf *out)
 {
     struct buf part = {0};
@@ -358,6 +411,7 @@ int pipeline_stream_save(const struct pipeline_stream *s, struct buf *out)
         buf_put_u32(out, s->encoder->ops->version);
         buf_put_varint(out, part.size);
         buf_append(out, part.data, part.size);
+        rc = save_rest(s, out);
     }
     buf_deinit(&part);
     return rc ? rc : (buf_failed(out) ? ERR_NOMEM : 0);
@@ -368,7 +422,8 @@ int pipeline_stream_restore(struct pipeline_stream *s, const void *data, size_t 
 {
     struct cursor in;
     cursor_init(&in, data, size);
-    if (cursor_u32(&in) != STREAM_MAGIC || cursor_u8(&in) != s->options.kind)
+    uint32_t magic = cursor_u32(&in);
+    if ((magic != STREAM_MAGIC && magic != STREAM_MAGIC_1) || cursor_u8(&in) != s->options.kind)
         return err_set(err, ERR_CORRUPT, "not a snapshot of a stream of this kind");
     int rc = segmenter_load(s->lanes[0]->segmenter, &in, err);
     rc = rc ? rc : router_restore(s->router, &in, err);
@@ -380,5 +435,6 @@ int pipeline_stream_restore(struct pipeline_stream *s, const void *data, size_t 
         return err_set(err, ERR_CORRUPT, "the stream's snapshot is cut short");
     if (version != s->encoder->ops->version)
         return err_set(err, ERR_UNSUPPORTED, "the snapshot is of model version %u", version);
-    return s->encoder->ops->load(s->encoder, part.data, part.size, err);
+    rc = s->encoder->ops->load(s->encoder, part.data, part.size, err);
+    return rc || magic == STREAM_MAGIC_1 ? rc : load_rest(s, &in, err);
 }

@@ -9,6 +9,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <math.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -91,6 +92,66 @@ int summariser_channel(struct summariser *s, uint16_t index, const char *name)
     memcpy(s->channels[index].name, name, n);
     s->channels[index].name[n] = '\0';
     return 0;
+}
+
+/* ---- state -------------------------------------------------------------------------------------
+ */
+
+int summariser_save(const struct summariser *s, struct buf *out)
+{
+    if (s->kind == KIND_TEXT) {
+        buf_put_varint(out, s->lines);
+        for (uint32_t i = 0; s->lines && i < WORDS; i++)
+            buf_put_varint(out, s->words[i]);
+    } else {
+        buf_put_varint(out, s->channel_room);
+        for (uint32_t i = 0; i < s->channel_room; i++) {
+            const struct channel_range *c = &s->channels[i];
+            buf_put_varint(out, c->moments);
+            if (c->moments) {
+                buf_put_f64(out, c->low);
+                buf_put_f64(out, c->high);
+            }
+        }
+    }
+    return buf_failed(out) ? ERR_NOMEM : 0;
+}
+
+static bool load_words(struct summariser *s, struct cursor *in)
+{
+    uint64_t lines = cursor_varint(in);
+    bool good = lines <= 1u << 20;
+    for (uint32_t i = 0; lines && good && i < WORDS; i++) {
+        uint64_t n = cursor_varint(in);
+        good = !in->failed && n <= UINT32_MAX / 2;
+        s->words[i] = good ? (uint32_t)n : 0;
+    }
+    s->lines = good ? lines : 0;
+    return good && !in->failed;
+}
+
+static bool load_ranges(struct summariser *s, struct cursor *in)
+{
+    uint64_t count = cursor_varint(in);
+    if (in->failed || count > 2 * CHANNELS_MAX || channels_reserve(s, (uint32_t)count) != 0)
+        return false;
+    for (uint32_t i = 0; i < count; i++) {
+        struct channel_range *c = &s->channels[i];
+        uint64_t moments = cursor_varint(in);
+        double low = moments ? cursor_f64(in) : 0, high = moments ? cursor_f64(in) : 0;
+        if (in->failed || moments > UINT32_MAX / 2 || !isfinite(low) || !isfinite(high))
+            return false;
+        c->moments = (uint32_t)moments;
+        c->low = low;
+        c->high = high;
+    }
+    return true;
+}
+
+int summariser_load(struct summariser *s, struct cursor *in, struct errmsg *err)
+{
+    bool good = s->kind == KIND_TEXT ? load_words(s, in) : load_ranges(s, in);
+    return good ? 0 : err_set(err, ERR_CORRUPT, "the summaries' snapshot is damaged");
 }
 
 /* ---- words -------------------------------------------------------------------------------------

@@ -36,4 +36,8 @@ int summariser_channel(struct summariser *s, uint16_t index, const char *name);
  */
 void summariser_sum(struct summariser *s, const struct noted *notes, struct moment *m);
 
+/* What it knows of the stream's usual words and ranges. ERR_CORRUPT leaves it usable. */
+int summariser_save(const struct summariser *s, struct buf *out);
+int summariser_load(struct summariser *s, struct cursor *in, struct errmsg *err);
+
 #endif
