@@ -17,8 +17,9 @@ on another stream than what the question names. Further by class: `number` (how 
   erased               erased during the fortnight: the secret must be nowhere in the answer
   abnormal normal      a sensor in a span with a fault, and in one without
   usual                a channel's usual value in a part of the week
-  topic day night      gist: what happened with X on a day, what was unusual on a day, in a night, in
-  both weeks           each of the two weeks
+  topic day night both weeks part stream
+                       gist: what happened with X on a day; what was unusual on a day, in a night, in
+                       each of the two weeks (both weeks), in a part of a day, on one stream on a day
 """
 import datetime
 import math
@@ -157,6 +158,32 @@ def about_days(m):
               parts=[[of_step(s) for s in named_steps(e)] for e in found])
 
 
+PARTS = (("morning", 5, 12), ("afternoon", 12, 18), ("evening", 18, 24))
+
+
+def about_parts(m):
+    """A part of a day, and one stream's day: what was planted there."""
+    for e in m.story.episodes:
+        begin, end = day_window(e.time)
+        d = civil(begin)
+        steps = named_steps(e)
+        part = next((p for p in PARTS if p[1] <= (e.time - begin) // HOUR < p[2]), None)
+        if part:
+            name, first, last = part
+            window = (begin + first * HOUR, begin + last * HOUR)
+            inside = [of_step(s) for x in m.story.episodes for s in named_steps(x)
+                      if s.start < window[1] and s.end >= window[0]]
+            m.add("part", m.say(f"what was unusual on the {name} of {d.day} {d:%B} {d.year}?",
+                                f"what happened on the {name} of {d:%B} {d.day}, {d.year}?"),
+                  inside, level="gist", t=e.time, window=window)
+        stream = m.r.choice(steps).stream
+        today = [of_step(s) for x in m.story.episodes for s in named_steps(x)
+                 if s.stream == stream and s.start < end and s.end >= begin]
+        m.add("stream", m.say(f"what was unusual on {stream} {m.date(begin)}?",
+                              f"what happened on {stream} {m.date(begin)}?"),
+              today, level="gist", t=e.time, window=(begin, end))
+
+
 def about_rare(m):
     for x in m.story.rare:
         m.add("what", x["ask"], [gold(x["time"], x["time"], [x["stream"]], x["words"])], t=x["time"])
@@ -266,6 +293,7 @@ def make(story, usual):
     about_episodes(m)
     about_kinds(m)
     about_days(m)
+    about_parts(m)
     about_rare(m)
     about_facts(m)
     about_repeats(m)
