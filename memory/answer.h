@@ -6,6 +6,7 @@
 #ifndef VARVE_MEMORY_ANSWER_H
 #define VARVE_MEMORY_ANSWER_H
 
+#include "memory/claims.h"
 #include "memory/question.h"
 #include "memory/search.h"
 
@@ -28,7 +29,8 @@ struct answering {
     struct store_stream *streams;
     uint32_t stream_count;
     const char *steps[STEPS_MAX];
-    struct buf text; /* out->text in the making */
+    struct buf text;          /* out->text in the making */
+    struct claim unsupported; /* what the question names and the evidence does not; "" none */
 };
 
 /* Notes what was done, in plain words. */
@@ -64,11 +66,26 @@ int answer_texts(struct answering *a, const struct search_result *found, struct 
  * How far the evidence covers what the question weighs: the best piece, the second best for
  * agreement, less what the question names and memory never saw. 0..1.
  */
-double answer_confidence(struct answering *a, const struct search_result *found, const char *rest);
+double answer_confidence(struct answering *a, const struct search_result *found);
 #define ANSWER_ABSENT_BELOW 0.26
 
 /* The answer to a question that is searched for: what it finds, or that it is absent. */
 int answer_content(struct answering *a, struct errmsg *err);
+
+/* Share 0..1 of the question's weight in names that memory never saw. */
+double answer_unknown_names(struct answering *a, const struct rank_query *q);
+/* Notes a claim of the question that the texts do not support; true: there is one. */
+bool answer_unsupported(struct answering *a, const struct slice *texts, uint32_t count);
+
+/* Does somebody speak of what they did, will do or have? Logs hardly ever say "I". */
+bool answer_is_told(struct slice text);
+
+/* Each: 0 answered; 1 when nothing is found its way: then it is searched for. */
+int answer_how_often(struct answering *a, struct errmsg *err);
+int answer_first_or_last(struct answering *a, struct errmsg *err);
+int answer_state(struct answering *a, struct errmsg *err);
+/* What came before or after it, on all streams. */
+int answer_around(struct answering *a, struct errmsg *err);
 
 /* What each of a->streams has in the span. */
 struct stream_sum {

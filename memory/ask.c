@@ -103,6 +103,32 @@ static void understand(struct answering *a)
     }
 }
 
+/* By the question's form; searched for where that finds nothing. */
+static int by_form(struct answering *a, struct errmsg *err)
+{
+    int rc = 1;
+    switch (a->question.kind) {
+    case QUESTION_COUNT:
+    case QUESTION_AMOUNT:
+        rc = answer_how_often(a, err);
+        break;
+    case QUESTION_WHEN:
+        if (a->question.which != QUESTION_ANY)
+            rc = answer_first_or_last(a, err);
+        break;
+    case QUESTION_BEFORE:
+    case QUESTION_AFTER:
+        rc = answer_around(a, err);
+        break;
+    case QUESTION_STATE:
+        rc = answer_state(a, err);
+        break;
+    default:
+        break;
+    }
+    return rc > 0 ? answer_content(a, err) : rc;
+}
+
 static int ask(struct answering *a, struct errmsg *err)
 {
     bool generic;
@@ -130,7 +156,8 @@ static int ask(struct answering *a, struct errmsg *err)
         return rc;
     if (!generic)
         question_drop_unusual(a->phrase.rest);
-    rc = generic ? answer_overview(a, err) : answer_content(a, err);
+    rc = generic ? answer_overview(a, err) : by_form(a, err);
+    a->out->form = generic ? "overview" : question_form_name(a->question.kind);
     a->out->since = a->filter.since;
     a->out->until = a->filter.until == INT64_MAX ? TIME_UNKNOWN : a->filter.until;
     return rc;
@@ -147,7 +174,8 @@ int recall_ask(struct reader *r, const struct recall_question *q, struct arena *
                           .left = q->budget ? q->budget : RECALL_BUDGET_DEFAULT,
                           .deadline = clock_mono(r->clock) +
                                       (q->time_budget ? q->time_budget : TIME_BUDGET)};
-    *ret = (struct recall_answer){.since = TIME_UNKNOWN, .until = TIME_UNKNOWN};
+    *ret = (struct recall_answer){
+        .since = TIME_UNKNOWN, .until = TIME_UNKNOWN, .count = -1, .time = TIME_UNKNOWN};
     int rc = reader_limit(q->limit, RECALL_LIMIT_DEFAULT, &a.limit, err);
     if (rc == 0 && q->budget > RECALL_BUDGET_MAX)
         rc = err_set(err, ERR_INVALID, "budget %u: at most %u bytes", q->budget, RECALL_BUDGET_MAX);

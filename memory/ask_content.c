@@ -18,6 +18,7 @@
 #define UNKNOWN_SAID 8  /* words that are named as never seen */
 #define AGREEMENT 0.3   /* of the second piece of evidence beside the best */
 #define BEST_HITS 5
+#define OTHER_CLAIM 0.25 /* of the confidence where the evidence speaks of something else */
 
 void answer_quote(struct buf *out, const char *s, size_t n)
 {
@@ -67,9 +68,10 @@ static int add_items(struct answering *a, const struct search_result *found, str
 }
 
 /* Weight of the names in the question that memory never saw: capitals inside a sentence. */
-static double unknown_names(struct answering *a, const struct rank_query *q, const char *rest)
+double answer_unknown_names(struct answering *a, const struct rank_query *q)
 {
     double sum = 0;
+    const char *rest = a->phrase.rest;
     const char *asked = a->q->text.data;
     for (const char *s = rest; *s;) {
         size_t gap = strspn(s, " \t\n?!,;.:\"'()"), n = strcspn(s + gap, " \t\n?!,;.:\"'()");
@@ -89,7 +91,23 @@ static double unknown_names(struct answering *a, const struct rank_query *q, con
     return q->idf_sum > 0 ? sum / q->idf_sum : 0;
 }
 
-double answer_confidence(struct answering *a, const struct search_result *found, const char *rest)
+bool answer_unsupported(struct answering *a, const struct slice *texts, uint32_t count)
+{
+    struct slice rest = {a->phrase.rest, strlen(a->phrase.rest)};
+    struct slice plain[RECALL_RECORDS];
+    uint32_t n = 0;
+    /* People say the same thing in many ways; a log says it in one. */
+    for (uint32_t i = 0; i < count && i < RECALL_RECORDS; i++)
+        if (!answer_is_told(texts[i]))
+            plain[n++] = texts[i];
+    bool found = 2 * n > count && claims_unsupported(a->r->df, rest, plain, n, &a->unsupported);
+    if (found)
+        answer_step(a, "the evidence says something else of \"%s\" than \"%s\"",
+                    a->unsupported.head, a->unsupported.word);
+    return found;
+}
+
+double answer_confidence(struct answering *a, const struct search_result *found)
 {
     double best = 0, second = 0;
     for (uint32_t i = 0; i < found->count && i < BEST_HITS; i++) {
@@ -102,7 +120,12 @@ double answer_confidence(struct answering *a, const struct search_result *found,
         }
     }
     double confidence = (best + AGREEMENT * second) / (1 + AGREEMENT);
-    confidence -= unknown_names(a, &found->rank, rest);
+    confidence -= answer_unknown_names(a, &found->rank);
+    struct slice texts[RECALL_RECORDS];
+    for (uint32_t i = 0; i < found->best_count; i++)
+        texts[i] = found->best[i].record->text;
+    if (answer_unsupported(a, texts, found->best_count))
+        confidence *= OTHER_CLAIM;
     return confidence > 0 ? confidence : 0;
 }
 
@@ -208,8 +231,7 @@ static void say_absent(struct answering *a, const struct search_result *outside)
     buf_putc(&a->text, '.');
 }
 
-/* Does somebody speak of what they did, will do or have? Logs hardly ever say "I". */
-static bool is_told(struct slice text)
+bool answer_is_told(struct slice text)
 {
     static const char *const words[] = {"I",     "I'm",   "I've",  "I'll", "I'd", "my",
                                         "My",    "we",    "We",    "our",  "Our", "me",
@@ -278,7 +300,7 @@ int answer_content(struct answering *a, struct errmsg *err)
         rc = silent_streams(a, err);
     if (rc)
         return rc;
-    a->out->confidence = answer_confidence(a, &found, a->phrase.rest);
+    a->out->confidence = answer_confidence(a, &found);
     if (a->out->confidence >= ANSWER_ABSENT_BELOW)
         return describe(a, &found, err);
     answer_step(a, "the best evidence covers %.0f %% of the question: too little",
@@ -288,10 +310,10 @@ int answer_content(struct answering *a, struct errmsg *err)
         rc = search_outside(a, &sq, &outside, err);
         if (rc)
             return rc;
-        other = answer_confidence(a, &outside, a->phrase.rest);
+        other = answer_confidence(a, &outside);
     }
     if (other >= ANSWER_ABSENT_BELOW && outside.best_count &&
-        is_told(outside.best[0].record->text)) {
+        answer_is_told(outside.best[0].record->text)) {
         answer_step(a, "took what was told at other times");
         buf_puts(&a->text, "Told at another time: ");
         a->out->confidence = other;

@@ -54,6 +54,10 @@ static const struct form {
      "?see|seen|get|have",
      QUESTION_COUNT, false},
     {"how often", QUESTION_COUNT, false},
+    {"what|which was|is|were the ?most|very last|latest|recent|first|earliest time|occasion|day "
+     "?that|of|when|on ?we|i|there ?was|were|saw|had ?a|an|the",
+     QUESTION_WHEN, false},
+    {"how often|many ?times was|is it that ?there ?was|were ?a|an|the", QUESTION_COUNT, false},
     {"how many times was|were|is|are|has|have|had|did|does|do ?there ?we|i|you ?see|seen|get|have",
      QUESTION_COUNT, false},
     {"how many times", QUESTION_COUNT, false},
@@ -65,7 +69,9 @@ static const struct form {
     {"what's the|our usual|normal|typical|average|ordinary", QUESTION_USUAL, false},
     {"how high|low|much|warm|cold is|are ?the ?our usually|normally|typically", QUESTION_USUAL,
      false},
-    {"when|at|on|what|which ?what|which ?time|day|date was|is|did the last|latest time ?that ?we|i",
+    {"when|at|on|what|which ?what|which ?time|day|date was|is|did the ?most|very "
+     "last|latest|recent|first|earliest time "
+     "?that ?we|i ?saw|had|there ?was|were ?a|an|the",
      QUESTION_WHEN, false},
     {"when does|do", QUESTION_STATE, false},
     {"when ?exactly did|was|were|has|have|had|is ?we|i|you ?see|seen|get|have", QUESTION_WHEN,
@@ -100,6 +106,13 @@ static const struct tail {
     {QUESTION_STATE, "at the moment"},
     {QUESTION_STATE, "right now"},
 };
+
+const char *question_form_name(enum question_kind kind)
+{
+    static const char *const names[] = {"plain",   "when",   "count", "count", "before", "after",
+                                        "changed", "normal", "usual", "state", "exists"};
+    return names[kind];
+}
 
 static void tokenize(struct slice text, struct parser *p)
 {
@@ -204,7 +217,7 @@ static void leave(const struct parser *p, struct slice text, char *out)
             continue;
         const char *to = i < p->count ? p->tokens[i].s : end;
         for (; from < to; from++)
-            if (n || !strchr(GAPS, *from))
+            if (*from == ' ' ? n && out[n - 1] != ' ' : n || !strchr(GAPS, *from))
                 out[n++] = *from;
         if (i < p->count)
             from = p->tokens[i].s + p->tokens[i].size;
@@ -231,21 +244,45 @@ static int skip_manners(struct parser *p)
     return at;
 }
 
+/* "what was the setpoint", "which version did it run"; not "which file was deleted". */
+static bool says_lasting(const struct parser *p)
+{
+    if (says(p, "own|owns|owned|run|runs|ran|belong|belongs|belonged|use|uses|used|start|starts|"
+                "live|lives|lived|work|works|worked|hold|holds|held|set|have|has|had|called|named"))
+        return true;
+    if (!says(p, "is|are|was|were|am|does|do"))
+        return false;
+    for (int i = 0; i < p->count; i++) {
+        const struct token *t = &p->tokens[i];
+        if (t->size > 4 && strncasecmp(t->s + t->size - 2, "ed", 2) == 0)
+            return false;
+    }
+    return true;
+}
+
 static void apply(struct parser *p, int at, const struct form *f, struct question *q)
 {
     int n = match(p, at, f->pattern);
+    enum question_which which = QUESTION_ANY;
+    for (int i = at; i < at + n; i++)
+        which = match(p, i, "last|latest|recent") ? QUESTION_LAST
+                : match(p, i, "first|earliest")   ? QUESTION_FIRST
+                                                  : which;
     q->kind = f->kind;
     q->cause = f->cause;
     /* The noun after "which" and "what" is a part of what is asked for, the rest only asks. */
     cut(p, at, n);
     if (q->kind == QUESTION_STATE)
-        q->now =
-            says(p, "now|currently|presently") || says(p, "at present") || says(p, "at the moment");
+        q->lasts = says_lasting(p);
     for (size_t i = 0; i < sizeof(tails) / sizeof(*tails); i++)
         if (tails[i].kind == f->kind && cut_all(p, tails[i].pattern) && f->kind == QUESTION_AMOUNT)
             q->kind = QUESTION_COUNT;
+    /* "at what time did the job start" on a day asks for its schedule. */
+    if (q->kind == QUESTION_WHEN && n >= 3 && strncasecmp(p->tokens[at].s, "at", 2) == 0 &&
+        says(p, "start|begin|run|open|close|end"))
+        q->kind = QUESTION_STATE, q->lasts = true;
     if (q->kind == QUESTION_WHEN) {
-        q->which = cut_which(p);
+        q->which = which ? which : cut_which(p);
         bool since = match(p, at, "since|x") || p->tokens[at].size == 5;
         if ((since && strncasecmp(p->tokens[at].s, "since", 5) == 0) ||
             cut_all(p, "change|changed|switch|switched to|into"))

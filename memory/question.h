@@ -28,13 +28,16 @@ enum question_kind {
     QUESTION_EXISTS,  /* did …, was there … */
 };
 
+/* "plain", "when", … */
+const char *question_form_name(enum question_kind kind);
+
 enum question_which { QUESTION_ANY, QUESTION_FIRST, QUESTION_LAST };
 
 struct question {
     enum question_kind kind;
     enum question_which which;
     bool cause; /* BEFORE: the first of what led to it rather than the nearest */
-    bool now;   /* STATE: said to be of the present */
+    bool lasts; /* STATE: of what holds for a time, not of an event */
     char about[TIMEPHRASE_TEXT_MAX + 1];
 };
 

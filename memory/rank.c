@@ -134,6 +134,12 @@ uint64_t rank_text(const struct rank_query *q, const char *text, const struct ra
     return r.terms;
 }
 
+uint64_t rank_terms(const struct rank_query *q, struct slice text)
+{
+    struct reading r = {.q = q};
+    return words_each(text, read_word, &r) == 0 ? r.terms : 0;
+}
+
 /* Bytes of "Name: " at the start of a text, the colon excluded; 0 when it starts otherwise. */
 static size_t head_size(struct slice text)
 {

@@ -68,6 +68,9 @@ int rank_records(const struct rank_query *q, const struct rank_moment *moments,
 uint64_t rank_text(const struct rank_query *q, const char *text, const struct rank_weights *weights,
                    double *ret_score);
 
+/* The question's words in a text, as a mask. */
+uint64_t rank_terms(const struct rank_query *q, struct slice text);
+
 /* Share 0..1 of the question's weight in the words of `terms`. */
 double rank_coverage(const struct rank_query *q, uint64_t terms);
 

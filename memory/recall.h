@@ -48,6 +48,7 @@ struct recall_item {
     /* Answers of recall_ask only. */
     const char *gist; /* NULL elsewhere, or when the budget did not reach it */
     double share;     /* of the answer's attention; the items' sum is 1 */
+    const char *through; /* how it came in: "words", "gist", "neighbour", "unusual", "usual"; NULL */
 };
 
 struct recall_record {
@@ -212,6 +213,11 @@ struct recall_answer {
                           the share of streams that recorded anything */
     const char *text;  /* a short plain answer for people, made of the evidence */
     int64_t since, until; /* the span that was searched; TIME_UNKNOWN: open */
+    const char *form;  /* how the question was understood: "when", "count", … (question_form_name) */
+    int64_t count;     /* how many; -1: not asked for, or not known */
+    bool at_least;     /* `count` is a lower bound */
+    const char *value; /* what holds or held, as it was recorded; NULL */
+    int64_t time;      /* of the event, the last count or the fact; TIME_UNKNOWN */
     struct recall_items items;
     struct recall_record *records; /* what supports it, at most RECALL_RECORDS */
     uint32_t record_count;

@@ -291,6 +291,15 @@ void recall_answer_json(struct jsonw *w, const struct recall_answer *a)
     jsonw_kv_string(w, "text", a->text);
     jsonw_kv_time(w, "since", a->since);
     jsonw_kv_time(w, "until", a->until);
+    jsonw_kv_string(w, "form", a->form);
+    if (a->count >= 0) {
+        key_u64(w, "count", (uint64_t)a->count);
+        jsonw_kv_bool(w, "at_least", a->at_least);
+    }
+    if (a->value)
+        jsonw_kv_string(w, "value", a->value);
+    if (a->time != TIME_UNKNOWN)
+        jsonw_kv_time(w, "time", a->time);
     jsonw_key(w, "items");
     jsonw_array(w);
     for (uint32_t i = 0; i < a->items.count; i++) {
@@ -298,6 +307,7 @@ void recall_answer_json(struct jsonw *w, const struct recall_answer *a)
         item_fields(w, &a->items.items[i]);
         jsonw_kv_string(w, "gist", a->items.items[i].gist);
         jsonw_kv_fixed(w, "share", a->items.items[i].share, SCORE_DIGITS);
+        jsonw_kv_string(w, "through", a->items.items[i].through);
         jsonw_object_end(w);
     }
     jsonw_array_end(w);

@@ -798,6 +798,9 @@ void timephrase_parse(struct slice text, int64_t now, struct timephrase *ret)
             n = match_recent(&p, i, &s);
         if (!n) {
             n = match_expr(&p, i, false, &e);
+            /* "moved to 01:10": a value, not when it was. */
+            if (n && i > 0 && e.clock && !e.base && is(&p, i - 1, "to"))
+                n = 0;
             if (n)
                 s = expr_margins(&p, &e);
         }

@@ -182,6 +182,81 @@ START_TEST(test_archive)
 }
 END_TEST
 
+/* Counted one by one, with the first and the last; a name in another's place counts for nothing. */
+START_TEST(test_how_often)
+{
+    int64_t log = stream_of(store, "sshd");
+    remember(log, "sshd", T0 - 30 * HOUR, "Failed password for anna\nFailed password for bert");
+    remember(log, "sshd", T0 - 4 * HOUR,
+             "Failed password for anna\nAccepted password for anna\nFailed password for anna");
+    struct recall_answer a = asked("How many failed passwords for anna were there?", 0);
+    ck_assert_int_eq(a.count, 3);
+    ck_assert(!a.at_least);
+    ck_assert_str_eq(a.form, "count");
+    ck_assert_int_eq(a.time, T0 - 4 * HOUR + 20 * US_PER_SECOND);
+    ck_assert_ptr_nonnull(strstr(a.text, "3 times: first 2023-11-13 16:13, last 2023-11-14 18:13"));
+    ck_assert_str_eq(a.items.items[0].through, "words");
+    a = asked("How often did the password of anna fail today?", 0);
+    ck_assert_int_eq(a.count, 2);
+    a = asked("How many failed passwords for carl were there?", 0);
+    ck_assert(a.absent);
+    ck_assert_int_eq(a.count, -1);
+    /* An amount that a record states is no count of records. */
+    remember(log, "sshd", T0 - HOUR, "drive sda has 17 reallocated sectors");
+    a = asked("how many reallocated sectors did drive sda have?", 0);
+    ck_assert_int_eq(a.count, -1);
+    ck_assert_ptr_nonnull(strstr(a.text, "17 reallocated"));
+    a = asked("when did the password of anna last fail?", 0);
+    ck_assert_int_eq(a.time, T0 - 4 * HOUR + 20 * US_PER_SECOND);
+    ck_assert_ptr_nonnull(strstr(a.text, "Last 2023-11-14 18:13"));
+    a = asked("when did the password of anna first fail?", 0);
+    ck_assert_int_eq(a.time, T0 - 30 * HOUR);
+}
+END_TEST
+
+/* What was said last holds, also on a day on which nothing was said. */
+START_TEST(test_state)
+{
+    int64_t log = stream_of(store, "home");
+    remember(log, "home", T0 - 10 * 24 * HOUR, "room cellar: setpoint is 17.5 degrees");
+    remember(log, "home", T0 - 5 * 24 * HOUR,
+             "room cellar: setpoint changed from 17.5 to 19.0 degrees");
+    remember(log, "home", T0 - HOUR, "light in the hall switched on");
+    struct recall_answer a = asked("what is the setpoint of room cellar now?", 0);
+    ck_assert_str_eq(a.value, "19.0");
+    ck_assert_int_eq(a.time, T0 - 5 * 24 * HOUR);
+    ck_assert_ptr_nonnull(strstr(a.text, "5 days ago"));
+    a = asked("what was the setpoint of room cellar 7 days ago?", 0);
+    ck_assert(!a.absent);
+    ck_assert_int_eq(a.time, T0 - 10 * 24 * HOUR);
+    ck_assert_ptr_nonnull(strstr(a.text, "last word on it before then"));
+    ck_assert(asked("what was the setpoint of room cellar 20 days ago?", 0).absent);
+    a = asked("since when has the setpoint of room cellar been 19.0?", 0);
+    ck_assert_int_eq(a.time, T0 - 5 * 24 * HOUR);
+}
+END_TEST
+
+/* Neighbours come from all streams, the remarkable before the everyday. */
+START_TEST(test_around)
+{
+    int64_t plc = stream_of(store, "plc"), home = stream_of(store, "home");
+    for (int i = 0; i < 40; i++)
+        remember(home, "home", T0 - 20 * HOUR + i * HOUR / 4, "light in the hall switched on");
+    remember(plc, "plc", T0 - 15 * HOUR, "bearing of the pump overheated");
+    remember(home, "home", T0 - 15 * HOUR + 5 * US_PER_MINUTE, "relay crelanix tripped");
+    remember(plc, "plc", T0 - 15 * HOUR + 12 * US_PER_MINUTE, "cellar flooded");
+    struct recall_answer a = asked("what came just before relay crelanix tripped?", 0);
+    ck_assert_str_eq(a.form, "before");
+    ck_assert_str_eq(a.records[0].text, "bearing of the pump overheated");
+    ck_assert_str_eq(a.items.items[0].through, "neighbour");
+    a = asked("what followed the trip of relay crelanix?", 0);
+    ck_assert_str_eq(a.records[0].text, "cellar flooded");
+    a = asked("what led to the cellar being flooded?", 0);
+    ck_assert_uint_ge(a.record_count, 2);
+    ck_assert(asked("what came just before relay zorbulon tripped?", 0).absent);
+}
+END_TEST
+
 START_TEST(test_bounds)
 {
     struct recall_answer a;
@@ -230,6 +305,9 @@ int main(void)
     tcase_add_test(t, test_absent);
     tcase_add_test(t, test_told);
     tcase_add_test(t, test_archive);
+    tcase_add_test(t, test_how_often);
+    tcase_add_test(t, test_state);
+    tcase_add_test(t, test_around);
     tcase_add_test(t, test_bounds);
     tcase_add_test(t, test_any_question);
     suite_add_tcase(s, t);
