@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "model/coverage.h"
+#include "model/kernels.h"
 
 static uint32_t seed;
 static uint32_t kept[COVERAGE_FEATURES];
@@ -90,54 +91,63 @@ struct slow_code {
     double values[COVERAGE_ACTIVE];
 };
 
+static double slow_dot(const double *x, const double *y)
+{
+    double sum = 0;
+    for (int d = 0; d < LATENT_DIM; d++)
+        sum += x[d] * y[d];
+    return sum;
+}
+
+static bool slow_taken(const struct slow_code *code, int id)
+{
+    for (uint32_t k = 0; k < code->count; k++)
+        if (code->ids[k] == id)
+            return true;
+    return false;
+}
+
 /* `rest` is what the code leaves over; returns its square. */
 static double slow_encode(const struct slow *s, const float *x, struct slow_code *ret, double *rest)
 {
     double error = 1;
-    ret->count = 0;
+    *ret = (struct slow_code){0};
     for (int d = 0; d < LATENT_DIM; d++)
         rest[d] = x[d];
     while (ret->count < COVERAGE_ACTIVE && error > 0.02) {
-        double products[COVERAGE_FEATURES];
         int best = -1;
+        double product = 0;
         for (int i = 0; i < COVERAGE_FEATURES; i++) {
-            bool taken = false;
-            products[i] = 0;
-            for (int d = 0; d < LATENT_DIM; d++)
-                products[i] += s->rows[i][d] * rest[d];
-            for (uint32_t k = 0; k < ret->count; k++)
-                taken |= ret->ids[k] == i;
-            if (!taken && products[i] >= COVERAGE_LEAST &&
-                (best < 0 || products[i] > products[best]))
-                best = i;
+            double p = slow_dot(s->rows[i], rest);
+            if (slow_taken(ret, i) || p < COVERAGE_LEAST || (best >= 0 && p <= product))
+                continue;
+            best = i;
+            product = p;
         }
         if (best < 0)
             break;
         ret->ids[ret->count] = best;
-        ret->values[ret->count++] = products[best];
-        error = 0;
-        for (int d = 0; d < LATENT_DIM; d++) {
-            rest[d] -= products[best] * s->rows[best][d];
-            error += rest[d] * rest[d];
-        }
+        ret->values[ret->count++] = product;
+        for (int d = 0; d < LATENT_DIM; d++)
+            rest[d] -= product * s->rows[best][d];
+        error = slow_dot(rest, rest);
     }
     return error;
 }
 
 static void slow_step(struct slow *s, const float *x)
 {
-    struct slow_code code = {0};
+    struct slow_code code;
     double rest[LATENT_DIM];
     slow_encode(s, x, &code, rest);
     for (uint32_t i = 0; i < code.count; i++) {
-        double *row = s->rows[code.ids[i]], sum = 0;
+        double *row = s->rows[code.ids[i]];
         double rate = fmax(0.6 / sqrt((double)s->uses[code.ids[i]] + 1), 0.02);
-        for (int d = 0; d < LATENT_DIM; d++) {
-            row[d] += rate * code.values[i] * rest[d];
-            sum += row[d] * row[d];
-        }
         for (int d = 0; d < LATENT_DIM; d++)
-            row[d] /= sqrt(sum);
+            row[d] += rate * code.values[i] * rest[d];
+        double norm = sqrt(slow_dot(row, row));
+        for (int d = 0; d < LATENT_DIM; d++)
+            row[d] /= norm;
     }
 }
 
@@ -308,6 +318,9 @@ END_TEST
 
 int main(void)
 {
+    struct errmsg err;
+    if (model_blas_check(&err) != 0)
+        return 1;
     Suite *suite = suite_create("coverage");
     TCase *tcase = tcase_create("all");
     tcase_set_timeout(tcase, 60);
