@@ -28,6 +28,15 @@ enum config_source_type {
     CONFIG_SOURCE_HOST,
 };
 
+enum config_evict {
+    CONFIG_EVICT_COVERAGE = 1,
+    CONFIG_EVICT_SALIENCE,
+    CONFIG_EVICT_FIFO,
+    CONFIG_EVICT_RANDOM,
+};
+
+enum config_decay { CONFIG_DECAY_TAU = 1, CONFIG_DECAY_WALL };
+
 #define CONFIG_SOURCES_MAX 256
 
 /* One [source NAME]; the sources that are on by default look as if somebody had written them. */
@@ -51,7 +60,11 @@ struct config {
     struct {
         char *directory; /* "" when not written: see config_resolve_state */
         int64_t budget;  /* database, WAL and temporary files together */
-        double pinned;   /* percent of the budget */
+        double pinned;   /* percent of the budget, as the shares below */
+        double evidence, moments, episodes, hours, days;
+        int evict;    /* enum config_evict */
+        int decay;    /* enum config_decay */
+        int tau_sign; /* 1 or -1 */
     } memory;
     struct {
         char *socket; /* "" when not written: see config_resolve_socket */

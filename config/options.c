@@ -34,6 +34,24 @@ static const struct option_choice log_levels[] = {
     {NULL, 0, NULL},
 };
 
+static const struct option_choice evictions[] = {
+    {"coverage", CONFIG_EVICT_COVERAGE, NULL}, {"salience", CONFIG_EVICT_SALIENCE, NULL},
+    {"fifo", CONFIG_EVICT_FIFO, NULL},         {"random", CONFIG_EVICT_RANDOM, NULL},
+    {NULL, 0, NULL},
+};
+
+static const struct option_choice decays[] = {
+    {"tau", CONFIG_DECAY_TAU, NULL},
+    {"wall", CONFIG_DECAY_WALL, NULL},
+    {NULL, 0, NULL},
+};
+
+static const struct option_choice signs[] = {
+    {"fast", 1, NULL},
+    {"slow", -1, NULL},
+    {NULL, 0, NULL},
+};
+
 static const struct {
     const char *name, *doc;
 } sections[] = {
@@ -82,9 +100,37 @@ static const struct option options[] = {
             "user alone. Without it: /var/lib/varved as a service, else $XDG_STATE_HOME/varved or "
             "~/.local/state/varved."},
     {.section = "memory", .key = "budget", .type = OPTION_SIZE, .offset = AT(memory.budget),
-     .min = 16 * MIB, .max = 1024 * TIB, .initial = "2GiB", .live = true,
+     .min = 2 * MIB, .max = 1024 * TIB, .initial = "2GiB", .live = true,
      .doc = "Room on disk for everything in the folder: database, write-ahead log and temporary "
-            "files together."},
+            "files together. When it is used up, what is worth least is let go: evidence first, "
+            "then moments, then the spans above them, never one that nothing sums up yet."},
+    {.section = "memory", .key = "evidence", .type = OPTION_PERCENT,
+     .offset = AT(memory.evidence), .min = 0, .max = 100, .initial = "40%", .live = true,
+     .doc = "The share of the budget that evidence may keep when room is short. What one kind leaves "
+            "unused, the others may use."},
+    {.section = "memory", .key = "moments", .type = OPTION_PERCENT, .offset = AT(memory.moments),
+     .min = 0, .max = 100, .initial = "40%", .live = true,
+     .doc = "The same for moments without their evidence: titles, gists, latents, words."},
+    {.section = "memory", .key = "episodes", .type = OPTION_PERCENT,
+     .offset = AT(memory.episodes), .min = 0, .max = 100, .initial = "12%", .live = true,
+     .doc = "The same for episodes."},
+    {.section = "memory", .key = "hours", .type = OPTION_PERCENT, .offset = AT(memory.hours),
+     .min = 0, .max = 100, .initial = "6%", .live = true, .doc = "The same for hours."},
+    {.section = "memory", .key = "days", .type = OPTION_PERCENT, .offset = AT(memory.days),
+     .min = 0, .max = 100, .initial = "4%", .live = true,
+     .doc = "The same for days and weeks. Months stay."},
+    {.section = "memory", .key = "evict", .type = OPTION_CHOICE, .offset = AT(memory.evict),
+     .choices = evictions, .initial = "coverage", .live = true,
+     .doc = "What is let go first. *coverage*: what was usual, is not used, has faded, and is like "
+            "much else that is kept. *salience*: the same without regard to what else is kept. "
+            "*fifo*: the oldest. *random*: any."},
+    {.section = "memory", .key = "decay", .type = OPTION_CHOICE, .offset = AT(memory.decay),
+     .choices = decays, .initial = "tau", .live = true,
+     .doc = "What fades memories: *tau*, the subjective clock, or *wall*, the time on the wall."},
+    {.section = "memory", .key = "tau_sign", .type = OPTION_CHOICE, .offset = AT(memory.tau_sign),
+     .choices = signs, .initial = "fast", .live = true,
+     .doc = "How the subjective clock goes under load: *fast* (busy hours age what is kept quickly, "
+            "quiet weeks cost little) or *slow*."},
     {.section = "memory", .key = "pinned", .type = OPTION_PERCENT, .offset = AT(memory.pinned),
      .min = 0, .max = 90, .initial = "10%", .live = true,
      .doc = "The share of the budget that pinned memories may take."},

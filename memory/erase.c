@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "memory/erase_internal.h"
 #include "memory/evidence.h"
+#include "memory/keep_internal.h"
 
 #define ARENA_CHUNK (64u << 10)
 
@@ -107,6 +108,7 @@ static int read_row(struct store *s, sqlite3_stmt *q, struct erased *e, struct e
         return 0;
     struct slice block = {sqlite3_column_blob(q, 18), (size_t)sqlite3_column_bytes(q, 18)};
     struct record *records;
+    e->block_size = block.size;
     int r = evidence_decode(block, a, &records, &e->moment.record_count, err);
     e->moment.records = records;
     return r;
@@ -227,6 +229,8 @@ int store_erase_evidence(struct store *s, int64_t id, struct errmsg *err)
     if (r == 0)
         r = gone_add_records(s, e.row.stream, e.moment.records, e.moment.record_count, err);
     if (r == 0)
+        r = keep_gone(s, id, false, e.block_size, err);
+    if (r == 0)
         r = one_id(s, ERASE_EVIDENCE_DELETE, id, err);
     e.moment.record_count = 0;
     if (r == 0)
@@ -294,7 +298,7 @@ static int delete_rows(struct store *s, const struct erased *e, struct errmsg *e
                                                 ERASE_STAT_DELETE};
     static const enum consolidate_statement theirs[] = {CON_GIST_DELETE, CON_LATENT_DELETE,
                                                         CON_PARTS_DELETE, CON_MOMENT_DELETE};
-    int r = 0;
+    int r = e->row.stratum == STRATUM_MOMENT ? keep_gone(s, e->id, true, e->block_size, err) : 0;
     for (size_t i = 0; i < sizeof(ours) / sizeof(*ours) && r == 0; i++)
         r = one_id(s, ours[i], e->id, err);
     for (size_t i = 0; i < sizeof(theirs) / sizeof(*theirs) && r == 0; i++)

@@ -81,6 +81,7 @@ struct erased {
     const char **channels;
     uint32_t channel_count;
     bool evidence;
+    size_t block_size; /* of the evidence */
 };
 
 int erase_load(struct store *s, int64_t id, struct erased *ret, struct errmsg *err);

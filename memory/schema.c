@@ -187,12 +187,16 @@ const char schema_v1[] =
     "  ORDER BY m.t_start, m.stratum DESC, m.id;\n";
 
 /*
- * touched: the subjective time when the span was laid down or last used. kind: the templates of
+ * touched: the subjective time when the span was laid down or last used; hits: how often an answer
+ * used it. features: what of the dictionary the latent has. kind: the templates of
  * text streams; stat: what is counted and measured of a span's stream, in sums that can be added.
  * fact: values that records stated, with the span in which they held.
  * gone: numbers that were stored and let go. past: what spans above still say of such a moment.
  */
 const char schema_v2[] = "ALTER TABLE moment ADD COLUMN touched REAL NOT NULL DEFAULT 0;\n"
+                         "ALTER TABLE moment ADD COLUMN hits INTEGER NOT NULL DEFAULT 0;\n"
+                         "ALTER TABLE latent ADD COLUMN features BLOB;\n"
+                         "CREATE INDEX moment_pinned ON moment(id) WHERE pinned<>0;\n"
                          "INSERT INTO stratum(stratum) VALUES(4), (5);\n"
                          /* Days that are there get their weeks and months in the background. */
                          "INSERT INTO dirty(stratum, unit, t) SELECT 3, t_start, t_start FROM "
@@ -271,6 +275,7 @@ const char *const schema_objects[] = {
     "moment_time",
     "moment_stream",
     "moment_seq",
+    "moment_pinned",
     "gist",
     "evidence",
     "latent",

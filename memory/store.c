@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "memory/keep_internal.h"
 #include "memory/lockfile.h"
 #include "memory/migrate.h"
 #include "memory/store_internal.h"
@@ -153,6 +154,8 @@ static int open_database(struct store *s, const struct store_options *options, s
     if (r == 0)
         r = load_counters(s, err);
     if (r == 0)
+        r = keep_open(s, err);
+    if (r == 0)
         r = put_facts(s, err);
     return r ? err_wrap(err, r, "%s", s->path) : 0;
 }
@@ -182,6 +185,7 @@ static void release(struct store *s)
     for (int i = 0; i < STORE_STATEMENT_COUNT; i++)
         sqlite3_finalize(s->statements[i]);
     consolidation_free(s->consolidation);
+    keep_free(s);
     erasure_free(s->erasure);
     sqlite3_close(s->db);
     lockfile_close(s->lock_fd);
@@ -215,7 +219,7 @@ static int save_df(struct store *s, struct errmsg *err)
 {
     int r = words_df_save(s->df, store_stmt(s, SQL_DF_PUT), err);
     s->effects.df_saved = r == 0;
-    return r;
+    return r ? r : keep_save_dictionary(s, err);
 }
 
 void store_close(struct store *s)
@@ -289,6 +293,8 @@ int store_commit(struct store *s, struct errmsg *err)
     int r = put_counts(s, err);
     if (r == 0)
         r = store_entities_write(s, err);
+    if (r == 0)
+        r = keep_save(s, err);
     if (r == 0 && s->moments_since_df >= DF_LEAST + s->moments_indexed / DF_SHARE)
         r = save_df(s, err);
     if (r == 0)
@@ -297,6 +303,7 @@ int store_commit(struct store *s, struct errmsg *err)
         return r;
     s->in_transaction = false;
     apply_effects(s);
+    keep_settle(s, true);
     return 0;
 }
 
@@ -309,6 +316,7 @@ void store_rollback(struct store *s)
     forget_effects(s);
     store_entities_forget(s);
     store_kinds_forget(s);
+    keep_settle(s, false);
 }
 
 int store_checkpoint(struct store *s, bool truncate, struct errmsg *err)

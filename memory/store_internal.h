@@ -12,7 +12,7 @@
 
 #define MOMENT_FIELDS                                                                              \
     "stratum, stream, t_start, t_end, records, raw_bytes, seq_first, seq_last, bits, bits_max, "   \
-    "z, unusual, path, code, confidence, tau, model, flags, ended, created, hash, title"
+    "z, unusual, path, code, confidence, tau, model, flags, ended, created, hash, title, touched"
 
 /* Statements that are kept, prepared when the store opens. */
 #define STORE_STATEMENTS(X)                                                                        \
@@ -29,7 +29,8 @@
                    "VALUES(?1, ?2, ?3, ?4, ?5)")                                                   \
     X(PENDING_DELETE, "DELETE FROM pending WHERE id=?1")                                           \
     X(MOMENT_INSERT, "INSERT INTO moment(" MOMENT_FIELDS ") VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, "   \
-                     "?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)")   \
+                     "?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, "       \
+                     "?23)")                                                                       \
     X(GIST_PUT, "INSERT OR REPLACE INTO gist(moment, text) VALUES(?1, ?2)")                        \
     X(EVIDENCE_PUT, "INSERT INTO evidence(moment, block) VALUES(?1, ?2)")                          \
     X(LATENT_PUT, "INSERT OR REPLACE INTO latent(moment, model, scale, vec) "                      \
@@ -129,6 +130,7 @@ struct kind_slot {
 
 struct consolidation; /* consolidate.c */
 struct erasure;       /* erase.c */
+struct keeper;        /* keep.c */
 
 struct store {
     sqlite3 *db;
@@ -152,6 +154,7 @@ struct store {
     struct buf sums_blob;
     struct consolidation *consolidation;
     struct erasure *erasure;
+    struct keeper *keeper;
 };
 
 static inline sqlite3_stmt *store_stmt(struct store *s, enum store_statement which)

@@ -10,6 +10,7 @@
 
 #include "base/mem.h"
 #include "memory/evidence.h"
+#include "memory/keep_internal.h"
 #include "memory/store_internal.h"
 
 static void bind_slice(sqlite3_stmt *stmt, int at, struct slice s)
@@ -187,6 +188,7 @@ int store_insert_moment(struct store *s, const struct moment_row *m, int64_t *re
     sqlite3_bind_int64(insert, 20, clock_now(s->clock));
     sqlite3_bind_blob(insert, 21, m->hash, sizeof(m->hash), SQLITE_STATIC);
     bind_text(insert, 22, m->title);
+    sqlite3_bind_double(insert, 23, s->keeper->tau.tau);
     int r = sql_run(insert, err);
     if (r)
         return r;
@@ -272,6 +274,7 @@ int store_put_words(struct store *s, int64_t id, const struct store_words *words
 int store_delete_words(struct store *s, int64_t id, const struct store_words *words,
                        struct errmsg *err)
 {
+    s->keeper->rows_dead += words->row_count;
     int r = put_rows(s, SQL_WORDS_DELETE, id, words, err);
     return r ? r : note_words(s, words, -1, err);
 }
@@ -419,7 +422,7 @@ int store_moment_put(struct store *s, int64_t stream, const struct moment *m, st
         return r;
     s->effects.moments++;
     *ret_id = id;
-    return 0;
+    return keep_moment(s, id, m, block.size, err);
 }
 
 static int change_moment(struct store *s, enum store_statement which, int64_t id, int value,
@@ -436,7 +439,8 @@ static int change_moment(struct store *s, enum store_statement which, int64_t id
 
 int store_pin(struct store *s, int64_t id, bool pinned, struct errmsg *err)
 {
-    return change_moment(s, SQL_PIN, id, pinned, err);
+    int r = pinned ? keep_may_pin(s, id, err) : 0;
+    return r ? r : change_moment(s, SQL_PIN, id, pinned, err);
 }
 
 int store_feedback(struct store *s, int64_t id, bool helped, struct errmsg *err)

@@ -19,7 +19,7 @@ BUILDS_ON = {
 
 # Single headers that may be known beyond the arrows: plain functions over arrays or text.
 ALSO = {
-    "memory": {"model/kernels.h", "model/encoder.h"},
+    "memory": {"model/coverage.h", "model/kernels.h", "model/encoder.h"},
     "pipeline": {"ipc/json.h"},
 }
 

@@ -209,7 +209,7 @@ START_TEST(errors_name_the_place)
     fails("[memory]\nbudget = 2GuB\n", ERR_PARSE, "t.conf:2:11: \"budget\" needs a size such as");
     fails("[memory]\nbudget = lots\n", ERR_PARSE, "t.conf:2:10: \"budget\" needs a size");
     fails("[memory]\nbudget = 1KiB\n", ERR_RANGE,
-          "t.conf:2:10: \"budget\" must lie between 16MiB and 1024TiB");
+          "t.conf:2:10: \"budget\" must lie between 2MiB and 1024TiB");
     fails("[memory]\nbudget = nan\n", ERR_PARSE, "t.conf:2:10: ");
     fails("[memory]\nbudget = -1\n", ERR_RANGE, "t.conf:2:10: ");
     fails("[memory]\nbudget =\n", ERR_PARSE, "t.conf:2:9: ");

@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * When something has to go. The budget is split once: a part for the log (with its index in shared
+ * memory), the rest for the database, whose pages SQLite itself is told not to exceed. In the
+ * database a reserve is kept free, so that what comes in seldom waits for what goes out.
+ *
+ * A step does the cheapest thing that helps: checkpoint a full log; put the index together where
+ * deleted rows fill it (an FTS5 row that was deleted keeps its room until segments merge); let some
+ * memories go, of the first class that holds more than its share; make what is due to be summed up,
+ * so that more may go. Each is one short transaction.
+ */
+#include "memory/keep.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "memory/erase.h"
+#include "memory/keep_internal.h"
+
+#define KIB 1024
+#define MIB (1024 * KIB)
+#define LOG_LEAST (384 * KIB)
+#define LOG_MOST (64 * MIB)
+#define RESERVE_LEAST (96 * KIB)
+#define RESERVE_MOST (32 * MIB)
+#define VICTIM_LOG (48 * KIB) /* of the log, that letting one memory go may take */
+#define VICTIMS_MOST 64
+#define GROWTH 5     /* a record's bytes in a memory that is full: index, rows, log pages */
+#define MERGE_BYTES (256 * KIB)
+#define DEAD_LEAST 256 /* rows of the index: no merging for less */
+
+static int64_t bounded(int64_t v, int64_t least, int64_t most)
+{
+    return v < least ? least : v > most ? most : v;
+}
+
+static int count_log(void *arg, sqlite3 *db, const char *name, int pages)
+{
+    struct keeper *k = arg;
+    k->log_bytes = (int64_t)pages * (SCHEMA_PAGE_SIZE + 24);
+    return SQLITE_OK;
+}
+
+void store_set_budget(struct store *s, const struct store_budget *budget)
+{
+    struct keeper *k = s->keeper;
+    char sql[160];
+    k->budget = *budget;
+    k->pool_count = 0;
+    sqlite3_wal_hook(s->db, count_log, k);
+    if (budget->bytes == 0)
+        return;
+    k->log_most = bounded(budget->bytes / 8, LOG_LEAST, LOG_MOST);
+    /* Shared memory: 32 KiB for each 4096 frames. */
+    int64_t shared = 32 * KIB * (1 + k->log_most / (16 * MIB));
+    k->pages_most = (budget->bytes - k->log_most - shared) / SCHEMA_PAGE_SIZE;
+    k->reserve = bounded(budget->bytes / 32, RESERVE_LEAST, RESERVE_MOST);
+    snprintf(sql, sizeof(sql), "PRAGMA journal_size_limit=%lld; PRAGMA max_page_count=%lld",
+             (long long)k->log_most, (long long)k->pages_most);
+    sqlite3_exec(s->db, sql, NULL, NULL, NULL);
+}
+
+size_t store_batch_most(const struct store *s)
+{
+    const struct keeper *k = s->keeper;
+    return k->budget.bytes == 0 ? SIZE_MAX : (size_t)(k->log_most / 16);
+}
+
+bool store_log_is_full(const struct store *s)
+{
+    const struct keeper *k = s->keeper;
+    return k->budget.bytes != 0 && k->log_bytes >= k->log_most / 3;
+}
+
+static int pragma(struct store *s, enum keep_statement which, int64_t *ret, struct errmsg *err)
+{
+    sqlite3_stmt *q = keep_stmt(s, which);
+    int r = sql_step(q, err);
+    *ret = r == 0 ? sqlite3_column_int64(q, 0) : 0;
+    sqlite3_reset(q);
+    return r;
+}
+
+/* Pages in use and free ones, inside the file. */
+static int count_pages(struct store *s, int64_t *ret_all, int64_t *ret_free, struct errmsg *err)
+{
+    int r = pragma(s, KEEP_SQL_PAGES, ret_all, err);
+    return r ? r : pragma(s, KEEP_SQL_FREE, ret_free, err);
+}
+
+/* ---- steps -------------------------------------------------------------------------------------
+ */
+
+static int in_transaction(struct store *s, int (*step)(struct store *, struct errmsg *),
+                          struct errmsg *err)
+{
+    int r = store_begin(s, err);
+    int did = r ? r : step(s, err);
+    if (r == 0 && did >= 0)
+        r = store_commit(s, err);
+    if (r || did < 0)
+        store_rollback(s);
+    return r ? r : did;
+}
+
+static int merge_step(struct store *s, struct errmsg *err)
+{
+    struct keeper *k = s->keeper;
+    sqlite3_stmt *merge = keep_stmt(s, KEEP_SQL_MERGE);
+    int64_t pages = bounded(k->log_most / 4, 32 * KIB, MERGE_BYTES) / SCHEMA_PAGE_SIZE;
+    int before = sqlite3_total_changes(s->db);
+    /* Negative: all segments are to become one; after that, go on with what was begun. */
+    sqlite3_bind_int64(merge, 1, k->merging ? pages : -pages);
+    if (!k->merging)
+        k->rows_dead = 0;
+    k->merging = true;
+    int r = sql_run(merge, err);
+    if (r == 0 && sqlite3_total_changes(s->db) - before < 2)
+        k->merging = false;
+    return r;
+}
+
+static bool index_is_loose(const struct store *s)
+{
+    const struct keeper *k = s->keeper;
+    return k->merging || k->rows_dead > DEAD_LEAST + (int64_t)words_df_total_rows(s->df) / 2;
+}
+
+static int let_go(struct store *s, enum keep_class class, int64_t id, struct errmsg *err)
+{
+    int r = class == KEEP_EVIDENCE  ? store_erase_evidence(s, id, err)
+            : class == KEEP_MOMENTS ? store_erase_moment(s, id, ERASE_EVICT, err)
+                                    : store_erase_span(s, id, err);
+    if (r == ERASE_HAS_CHILDREN || r == ERR_BUSY || r == ERR_NOTFOUND)
+        return 0; /* the file changed since the look */
+    if (r == 0)
+        s->keeper->counts.let_go[class]++;
+    return r;
+}
+
+/* STORE_MORE: something went. 0: nothing of the class may. */
+static int let_some_go(struct store *s, enum keep_class class, bool all, struct errmsg *err)
+{
+    struct keeper *k = s->keeper;
+    int64_t most = bounded(k->log_most / 3 / VICTIM_LOG, 2, VICTIMS_MOST), id;
+    int r = store_begin(s, err), n = 0;
+    if (r)
+        return r;
+    while (n < most && (r = keep_pick(s, class, all, &id, err)) == 0) {
+        r = let_go(s, class, id, err);
+        n++;
+        if (r)
+            break;
+    }
+    if (r == 0 || r == SQL_DONE)
+        r = store_commit(s, err);
+    if (r)
+        store_rollback(s);
+    return r ? r : n > 0 ? STORE_MORE : 0;
+}
+
+static int class_bytes(struct store *s, int64_t bytes[KEEP_CLASSES], struct errmsg *err)
+{
+    struct keeper *k = s->keeper;
+    int64_t all, unused, count;
+    int r = count_pages(s, &all, &unused, err);
+    bytes[KEEP_EVIDENCE] = k->counts.evidence_bytes;
+    int64_t rest = (all - unused) * SCHEMA_PAGE_SIZE - bytes[KEEP_EVIDENCE];
+    for (enum keep_class c = KEEP_EPISODES; c < KEEP_CLASSES && r == 0; c++) {
+        r = keep_count(s, c, &count, err);
+        bytes[c] = (int64_t)((double)count * k->span_bytes[c]);
+        rest -= bytes[c];
+    }
+    bytes[KEEP_MOMENTS] = rest > 0 ? rest : 0; /* with the index and what is fixed */
+    return r;
+}
+
+/* First what holds more than its share, then whatever there is, the lowest rung first. */
+static int evict(struct store *s, bool all, struct errmsg *err)
+{
+    struct keeper *k = s->keeper;
+    int64_t bytes[KEEP_CLASSES];
+    int r = class_bytes(s, bytes, err);
+    for (int pass = 0; pass < 2 && r == 0; pass++)
+        for (enum keep_class c = KEEP_EVIDENCE; c < KEEP_CLASSES && r == 0; c++)
+            if (pass == 1 || (double)bytes[c] > k->budget.share[c] * (double)k->budget.bytes)
+                r = let_some_go(s, c, all, err);
+    return r;
+}
+
+static int give_back(struct store *s, int64_t pages, struct errmsg *err)
+{
+    char sql[64];
+    int64_t most = s->keeper->log_most / 4 / SCHEMA_PAGE_SIZE;
+    snprintf(sql, sizeof(sql), "PRAGMA incremental_vacuum(%lld)",
+             (long long)(pages < most ? pages : most));
+    int r = sql_exec(s->db, sql, err);
+    return r ? r : STORE_MORE;
+}
+
+/* STORE_NO_ROOM: a reader is in the way. */
+static int empty_log(struct store *s, struct errmsg *err)
+{
+    struct keeper *k = s->keeper;
+    int frames = 0, done = 0;
+    sqlite3_busy_timeout(s->db, 0);
+    int rc = sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_RESTART, &frames, &done);
+    sqlite3_busy_timeout(s->db, 10000);
+    if (rc != SQLITE_OK && rc != SQLITE_BUSY)
+        return sql_error(s->db, rc, err, "checkpoint");
+    if (rc == SQLITE_OK) {
+        k->log_bytes = 0;
+        return STORE_MORE;
+    }
+    return k->log_bytes > k->log_most - k->log_most / 4 ? STORE_NO_ROOM : 0;
+}
+
+int store_make_room(struct store *s, int64_t need, struct errmsg *err)
+{
+    struct keeper *k = s->keeper;
+    int64_t all, unused;
+    if (k->budget.bytes == 0)
+        return 0;
+    int r = store_log_is_full(s) ? empty_log(s, err) : 0;
+    if (r == 0)
+        r = count_pages(s, &all, &unused, err);
+    if (r)
+        return r;
+    int64_t spare = k->pages_most - all, room = (spare + unused) * SCHEMA_PAGE_SIZE;
+    if (spare < 0 && unused > 0) /* the budget was made smaller */
+        return give_back(s, -spare, err);
+    int64_t wanted = bounded(k->reserve + GROWTH * need, 0, k->pages_most * SCHEMA_PAGE_SIZE / 4);
+    if (room >= wanted) {
+        /* At rest, what is free beyond need goes back. */
+        int64_t idle = unused - 4 * k->reserve / SCHEMA_PAGE_SIZE;
+        return need == 0 && idle > 0 ? give_back(s, idle, err) : 0;
+    }
+    if (index_is_loose(s)) {
+        r = in_transaction(s, merge_step, err);
+        return r ? r : STORE_MORE;
+    }
+    r = evict(s, false, err);
+    if (r == 0) /* STORE_MORE: something more was summed up, and may go now */
+        r = store_consolidate(s, err);
+    if (r == 0)
+        r = evict(s, true, err);
+    return r ? r : STORE_NO_ROOM;
+}
+
+int store_touch(struct store *s, const int64_t *ids, size_t count, struct errmsg *err)
+{
+    sqlite3_stmt *q = keep_stmt(s, KEEP_SQL_TOUCH);
+    int r = 0;
+    for (size_t i = 0; i < count && r == 0; i++) {
+        sqlite3_bind_int64(q, 1, ids[i]);
+        sqlite3_bind_double(q, 2, s->keeper->tau.tau);
+        r = sql_run(q, err);
+    }
+    return r;
+}
+
+static int64_t size_of(const char *path, const char *suffix)
+{
+    char name[4200];
+    struct stat st;
+    int n = snprintf(name, sizeof(name), "%s%s", path, suffix);
+    return n > 0 && (size_t)n < sizeof(name) && stat(name, &st) == 0 ? (int64_t)st.st_size : 0;
+}
+
+int store_usage(struct store *s, struct store_usage *ret, struct errmsg *err)
+{
+    struct keeper *k = s->keeper;
+    int64_t all = 0, unused = 0;
+    *ret = (struct store_usage){.budget = k->budget.bytes,
+                                .database = size_of(s->path, ""),
+                                .log = size_of(s->path, "-wal"),
+                                .tau = k->tau.tau,
+                                .load = k->tau.load,
+                                .load_mean = k->tau.mean,
+                                .features = coverage_used(k->coverage)};
+    int r = count_pages(s, &all, &unused, err);
+    ret->room = k->budget.bytes ? (k->pages_most - all + unused) * SCHEMA_PAGE_SIZE : 0;
+    if (r == 0)
+        r = class_bytes(s, ret->bytes, err);
+    for (enum keep_class c = 0; c < KEEP_CLASSES && r == 0; c++)
+        r = keep_count(s, c, &ret->count[c], err);
+    memcpy(ret->let_go, k->counts.let_go, sizeof(ret->let_go));
+    return r ? r : pragma(s, KEEP_SQL_PINNED, &ret->pinned, err);
+}

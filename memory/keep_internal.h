@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Between keep.c (when), keep_pick.c (which), keep_state.c (what of it lies in the file) and the
+ * files that lay down and erase. */
+#ifndef VARVE_MEMORY_KEEP_INTERNAL_H
+#define VARVE_MEMORY_KEEP_INTERNAL_H
+
+#include "memory/keep.h"
+#include "memory/store_internal.h"
+#include "memory/tau.h"
+#include "model/coverage.h"
+
+#define KEEP_POOL 256 /* candidates of one look */
+
+/* Columns of a candidate: id, bytes, touched, hits, uses, helped, unusual, z, t_start, t_end,
+ * features. ?1: from there on, ?2: how many, ?3: also what no span has taken up yet, ?4: stratum. */
+#define KEEP_FIELDS                                                                                \
+    "m.touched, m.hits, m.uses, m.helped, m.unusual, m.z, m.t_start, m.t_end, l.features "
+#define KEEP_STATEMENTS(X)                                                                         \
+    X(PAGES, "PRAGMA page_count")                                                                  \
+    X(FREE, "PRAGMA freelist_count")                                                               \
+    X(EVIDENCE, "SELECT m.id, length(e.block), " KEEP_FIELDS                                       \
+                "FROM evidence e CROSS JOIN moment m ON m.id=e.moment "                            \
+                "LEFT JOIN latent l ON l.moment=m.id WHERE e.moment>=?1 AND m.pinned=0 AND "       \
+                "(m.parent IS NOT NULL OR ?3) ORDER BY e.moment LIMIT ?2")                         \
+    X(SPANS, "SELECT m.id, length(m.title)+coalesce(length(g.text), 0)+600, " KEEP_FIELDS          \
+             "FROM moment m LEFT JOIN gist g ON g.moment=m.id "                                    \
+             "LEFT JOIN latent l ON l.moment=m.id WHERE m.stratum=?4 AND m.t_start>=?1 AND "       \
+             "m.pinned=0 AND m.parent IS NOT NULL AND (?4=0 OR NOT EXISTS (SELECT 1 FROM moment c " \
+             "WHERE c.stratum=?4-1 AND c.t_start BETWEEN m.t_start AND m.t_end AND "               \
+             "c.parent=m.id)) ORDER BY m.t_start LIMIT ?2")                                        \
+    X(EVIDENCE_FIRST, "SELECT min(moment) FROM evidence")                                          \
+    X(EVIDENCE_LAST, "SELECT max(moment) FROM evidence")                                           \
+    X(SPAN_FIRST, "SELECT min(t_start) FROM moment WHERE stratum=?1")                              \
+    X(SPAN_LAST, "SELECT max(t_start) FROM moment WHERE stratum=?1")                               \
+    X(COUNT, "SELECT moments FROM stratum WHERE stratum=?1")                                       \
+    X(MAY_GO, "SELECT pinned=0 FROM moment WHERE id=?1")                                           \
+    X(DUE, "SELECT stratum, unit FROM dirty ORDER BY stratum, unit LIMIT 64")                      \
+    X(MERGE, "INSERT INTO words(words, rank) VALUES('merge', ?1)")                                 \
+    X(TOUCH, "UPDATE moment SET touched=max(touched, ?2), hits=hits+1 WHERE id=?1 AND stratum>=0") \
+    X(FEATURES, "SELECT features FROM latent WHERE moment=?1")                                     \
+    X(FEATURES_PUT, "UPDATE latent SET features=?2 WHERE moment=?1")                               \
+    X(PINNED, "SELECT coalesce(sum(coalesce(length(e.block), 0)+length(m.title)+"                  \
+              "coalesce(length(g.text), 0)+600), 0) FROM moment m "                                \
+              "LEFT JOIN evidence e ON e.moment=m.id LEFT JOIN gist g ON g.moment=m.id "           \
+              "WHERE m.pinned<>0")                                                                 \
+    X(SPAN_BYTES, "SELECT coalesce(length(e.block), 0)+length(m.title)+"                           \
+                  "coalesce(length(g.text), 0)+600, m.pinned FROM moment m "                       \
+                  "LEFT JOIN evidence e ON e.moment=m.id LEFT JOIN gist g ON g.moment=m.id "       \
+                  "WHERE m.id=?1")
+
+enum keep_statement {
+#define KEEP_ENUM(name, sql) KEEP_SQL_##name,
+    KEEP_STATEMENTS(KEEP_ENUM)
+#undef KEEP_ENUM
+        KEEP_STATEMENT_COUNT
+};
+
+struct keep_candidate {
+    int64_t id;
+    double value;
+};
+
+/* What changes with memories, and lies in the file beside them. */
+struct keep_counts {
+    int64_t evidence_bytes, evidence;
+    int64_t let_go[KEEP_CLASSES];
+    uint32_t kept[2][COVERAGE_FEATURES]; /* memories with the feature: of evidence, of moments */
+};
+
+struct keeper {
+    sqlite3_stmt *statements[KEEP_STATEMENT_COUNT];
+    struct store_budget budget;
+    struct coverage *coverage;
+    struct keep_counts counts, durable;
+    struct tau_clock tau, tau_durable;
+    bool changed, tau_changed; /* since the transaction began */
+    int64_t pages_most;        /* of the database */
+    int64_t log_most, reserve; /* bytes */
+    int64_t log_bytes;         /* of the frames in use */
+    int64_t rows_dead;         /* rows of the index deleted since it was last put together */
+    bool merging;
+    /* Candidates, worst first. */
+    struct keep_candidate pool[KEEP_POOL];
+    uint32_t pool_count, pool_next;
+    enum keep_class pool_class;
+    double span_bytes[KEEP_CLASSES]; /* mean size of a row, as sampled last */
+    uint64_t random;
+};
+
+static inline sqlite3_stmt *keep_stmt(struct store *s, enum keep_statement which)
+{
+    return s->keeper->statements[which];
+}
+static inline int keep_stratum(enum keep_class class)
+{
+    return (int)class - KEEP_MOMENTS;
+}
+
+/* keep_state.c */
+int keep_open(struct store *s, struct errmsg *err);
+void keep_free(struct store *s);
+/* A stratum-0 moment with its latent and `size` bytes of evidence is in the tables. */
+int keep_moment(struct store *s, int64_t id, const struct moment *m, size_t size,
+                struct errmsg *err);
+/* Before rows go: its evidence, or all of a moment (which may have none any more: size 0). */
+int keep_gone(struct store *s, int64_t id, bool moment, size_t size, struct errmsg *err);
+/* Inside the transaction that commits; and what came of it. */
+int keep_save(struct store *s, struct errmsg *err);
+int keep_save_dictionary(struct store *s, struct errmsg *err);
+void keep_settle(struct store *s, bool committed);
+/* ERR_LIMIT: pinning it would take more than the budget's share of what is pinned. */
+int keep_may_pin(struct store *s, int64_t id, struct errmsg *err);
+
+/* keep_pick.c: the next memory of the class that may go; SQL_DONE: there is none. `all`: also what
+ * nothing has taken up, or what is marked to be consolidated again. */
+int keep_pick(struct store *s, enum keep_class class, bool all, int64_t *ret_id,
+              struct errmsg *err);
+int keep_count(struct store *s, enum keep_class class, int64_t *ret, struct errmsg *err);
+
+#endif

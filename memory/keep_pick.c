@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Which memory is worth least. A look reads some SAMPLE rows of a class: all when there are no more
+ * of them, else runs at random places, and keeps the worst KEEP_POOL of them, an eighth; those go one
+ * after the other before the next look. So a memory that goes was among the worst eighth of a
+ * sample, and costs some ten rows to read, however many there are.
+ *
+ * value = salience * (LEAST + strength) + coverage, over the root of its size
+ *   salience: alerts, rarity, and whether it helped
+ *   strength = exp(-age / (TAU_0 (1 + accesses))), age in tau or on the wall
+ *   coverage: the sum over its features of 1 / (memories that have it), at most 1
+ */
+#include <math.h>
+#include <stdlib.h>
+
+#include "memory/keep_internal.h"
+
+#define SAMPLE (8 * KEEP_POOL)
+#define RUN 64
+#define TAU_0 (7.0 * 86400)
+#define LEAST 0.05
+
+struct look {
+    struct store *s;
+    enum keep_class class;
+    bool all;
+    struct keep_candidate found[SAMPLE + RUN];
+    uint32_t count;
+    double bytes; /* of all that were read */
+    int64_t due[64][2];
+    uint32_t due_count;
+};
+
+static uint64_t next_random(struct keeper *k)
+{
+    k->random ^= k->random << 13;
+    k->random ^= k->random >> 7;
+    k->random ^= k->random << 17;
+    return k->random;
+}
+
+/* How far behind its start a unit of a stratum reaches. */
+static int64_t unit_length(int64_t stratum)
+{
+    switch (stratum) {
+    case STRATUM_EPISODE:
+    case STRATUM_HOUR:
+        return US_PER_HOUR;
+    case STRATUM_DAY:
+        return 25 * US_PER_HOUR;
+    case STRATUM_WEEK:
+        return 8 * US_PER_DAY;
+    default:
+        return 32 * US_PER_DAY;
+    }
+}
+
+/* Is what sums up a span of stratum `below` that starts at t to be made again? */
+static bool is_due(const struct look *l, int64_t stratum, int64_t t)
+{
+    for (uint32_t i = 0; i < l->due_count; i++) {
+        int64_t start = l->due[i][1];
+        if (l->due[i][0] != stratum)
+            continue;
+        if (stratum <= STRATUM_HOUR)
+            start *= US_PER_HOUR;
+        if (t >= start && t < start + unit_length(stratum))
+            return true;
+    }
+    return false;
+}
+
+static int load_due(struct look *l, struct errmsg *err)
+{
+    sqlite3_stmt *q = keep_stmt(l->s, KEEP_SQL_DUE);
+    int r;
+    l->due_count = 0;
+    while (l->due_count < 64 && (r = sql_step(q, err)) == 0) {
+        l->due[l->due_count][0] = sqlite3_column_int64(q, 0);
+        l->due[l->due_count++][1] = sqlite3_column_int64(q, 1);
+    }
+    sqlite3_reset(q);
+    return l->due_count == 64 || r == SQL_DONE ? 0 : r;
+}
+
+static double coverage_of(const struct look *l, const uint8_t *ids, int count)
+{
+    const uint32_t *kept = l->s->keeper->counts.kept[l->class != KEEP_EVIDENCE];
+    double sum = 0;
+    for (int i = 0; i < count; i++)
+        sum += 1.0 / (kept[ids[i]] ? kept[ids[i]] : 1);
+    return sum < 1 ? sum : 1;
+}
+
+static double value_of(const struct look *l, sqlite3_stmt *q)
+{
+    struct keeper *k = l->s->keeper;
+    double bytes = (double)sqlite3_column_int64(q, 1), touched = sqlite3_column_double(q, 2);
+    double hits = (double)sqlite3_column_int64(q, 3), uses = (double)sqlite3_column_int64(q, 4);
+    double helped = (double)sqlite3_column_int64(q, 5), alerts = (double)sqlite3_column_int64(q, 6);
+    double z = sqlite3_column_double(q, 7);
+    int64_t start = sqlite3_column_int64(q, 8), end = sqlite3_column_int64(q, 9);
+    if (k->budget.evict == KEEP_FIFO)
+        return (double)start;
+    if (k->budget.evict == KEEP_RANDOM)
+        return (double)(next_random(k) >> 11);
+    double age = k->budget.wall ? (double)(k->tau.until - end) / US_PER_SECOND
+                                : k->tau.tau - touched;
+    double strength = exp(-fmax(age, 0) / (TAU_0 * (1 + hits + uses)));
+    double salience = 0.15 + fmin(0.5, fmax(z, 0) / 20);
+    if (alerts > 0)
+        salience += 0.5 + fmin(0.5, log2(1 + alerts) / 6);
+    salience += 0.5 * fmin(2, helped) - 0.1 * fmin(1, uses - helped);
+    double value = fmax(salience, 0.01) * (LEAST + strength);
+    if (k->budget.evict == KEEP_BY_COVERAGE)
+        value += coverage_of(l, sqlite3_column_blob(q, 10), sqlite3_column_bytes(q, 10));
+    return value / sqrt(1 + bytes / 1024);
+}
+
+/* Rows from `from` on, at most `limit` more. *ret_next: behind the last one; INT64_MAX: none are
+ * left. */
+static int read_run(struct look *l, int64_t from, uint32_t limit, int64_t *ret_next,
+                    struct errmsg *err)
+{
+    bool evidence = l->class == KEEP_EVIDENCE;
+    sqlite3_stmt *q = keep_stmt(l->s, evidence ? KEEP_SQL_EVIDENCE : KEEP_SQL_SPANS);
+    uint32_t rows = 0;
+    int r;
+    sqlite3_bind_int64(q, 1, from);
+    sqlite3_bind_int64(q, 2, limit);
+    if (evidence)
+        sqlite3_bind_int(q, 3, l->all);
+    else
+        sqlite3_bind_int(q, 4, keep_stratum(l->class));
+    while ((r = sql_step(q, err)) == 0) {
+        int64_t id = sqlite3_column_int64(q, 0), start = sqlite3_column_int64(q, 8);
+        *ret_next = evidence ? id + 1 : start + 1;
+        rows++;
+        l->bytes += (double)sqlite3_column_int64(q, 1);
+        int above = evidence ? STRATUM_EPISODE : keep_stratum(l->class) + 1;
+        if (!l->all && is_due(l, above, start))
+            continue;
+        l->found[l->count++] = (struct keep_candidate){id, value_of(l, q)};
+    }
+    sqlite3_reset(q);
+    if (rows > 0 && !evidence)
+        l->s->keeper->span_bytes[l->class] = l->bytes / rows;
+    l->bytes = 0;
+    if (rows < limit)
+        *ret_next = INT64_MAX;
+    return r == SQL_DONE ? 0 : r;
+}
+
+static int bound_of(struct look *l, enum keep_statement evidence, enum keep_statement span,
+                    int64_t *ret, struct errmsg *err)
+{
+    bool of_evidence = l->class == KEEP_EVIDENCE;
+    sqlite3_stmt *q = keep_stmt(l->s, of_evidence ? evidence : span);
+    if (!of_evidence)
+        sqlite3_bind_int(q, 1, keep_stratum(l->class));
+    int r = sql_step(q, err);
+    *ret = r == 0 ? sqlite3_column_int64(q, 0) : 0;
+    sqlite3_reset(q);
+    return r;
+}
+
+int keep_count(struct store *s, enum keep_class class, int64_t *ret, struct errmsg *err)
+{
+    if (class == KEEP_EVIDENCE) {
+        *ret = s->keeper->counts.evidence;
+        return 0;
+    }
+    sqlite3_stmt *q = keep_stmt(s, KEEP_SQL_COUNT);
+    sqlite3_bind_int(q, 1, keep_stratum(class));
+    int r = sql_step(q, err);
+    *ret = r == 0 ? sqlite3_column_int64(q, 0) : 0;
+    sqlite3_reset(q);
+    return r == SQL_DONE ? 0 : r;
+}
+
+static int read_places(struct look *l, int64_t first, int64_t last, struct errmsg *err)
+{
+    struct keeper *k = l->s->keeper;
+    int r = 0;
+    for (int i = 0; i < SAMPLE / RUN && r == 0; i++) {
+        int64_t next, from = first + (int64_t)(next_random(k) % (uint64_t)(last - first + 1));
+        r = read_run(l, from, RUN, &next, err);
+    }
+    return r;
+}
+
+static int by_value(const void *a, const void *b)
+{
+    const struct keep_candidate *x = a, *y = b;
+    if (x->value != y->value)
+        return x->value < y->value ? -1 : 1;
+    return (x->id > y->id) - (x->id < y->id);
+}
+
+/* The same place may have been read twice. */
+static uint32_t without_doubles(struct keep_candidate *c, uint32_t count)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < count; i++)
+        if (kept == 0 || c[kept - 1].id != c[i].id)
+            c[kept++] = c[i];
+    return kept;
+}
+
+static int fill_pool(struct look *l, struct errmsg *err)
+{
+    struct keeper *k = l->s->keeper;
+    int64_t first, last, count, next = INT64_MIN;
+    int r = load_due(l, err);
+    if (r == 0)
+        r = keep_count(l->s, l->class, &count, err);
+    if (r == 0)
+        r = bound_of(l, KEEP_SQL_EVIDENCE_FIRST, KEEP_SQL_SPAN_FIRST, &first, err);
+    if (r == 0)
+        r = bound_of(l, KEEP_SQL_EVIDENCE_LAST, KEEP_SQL_SPAN_LAST, &last, err);
+    if (r)
+        return r;
+    if (count <= SAMPLE || last <= first || k->budget.evict == KEEP_FIFO)
+        r = read_run(l, next, SAMPLE, &next, err);
+    else
+        r = read_places(l, first, last, err);
+    if (r)
+        return r;
+    qsort(l->found, l->count, sizeof(*l->found), by_value);
+    l->count = without_doubles(l->found, l->count);
+    uint32_t eighth = (l->count + 7) / 8;
+    k->pool_count = eighth < KEEP_POOL ? eighth : KEEP_POOL;
+    k->pool_next = 0;
+    k->pool_class = l->class;
+    for (uint32_t i = 0; i < k->pool_count; i++)
+        k->pool[i] = l->found[i];
+    return 0;
+}
+
+/* Since the look it may have gone, or have been pinned. */
+static int may_go(struct store *s, int64_t id, bool *ret, struct errmsg *err)
+{
+    sqlite3_stmt *q = keep_stmt(s, KEEP_SQL_MAY_GO);
+    sqlite3_bind_int64(q, 1, id);
+    int r = sql_step(q, err);
+    *ret = r == 0 && sqlite3_column_int(q, 0);
+    sqlite3_reset(q);
+    return r == SQL_DONE ? 0 : r;
+}
+
+int keep_pick(struct store *s, enum keep_class class, bool all, int64_t *ret_id,
+              struct errmsg *err)
+{
+    struct keeper *k = s->keeper;
+    bool fresh = false, good = false;
+    int r = 0;
+    while (r == 0 && !good) {
+        if (k->pool_class != class || k->pool_next >= k->pool_count) {
+            if (fresh)
+                return SQL_DONE;
+            struct look l = {.s = s, .class = class, .all = all};
+            fresh = true;
+            r = fill_pool(&l, err);
+            if (r == 0 && k->pool_count == 0)
+                return SQL_DONE;
+            continue;
+        }
+        *ret_id = k->pool[k->pool_next++].id;
+        r = may_go(s, *ret_id, &good, err);
+    }
+    return r;
+}
