@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What consolidation costs: marks every hour of a memory.db and makes all its spans again, from
+ * episodes to months. Prints, for each stratum, the calls and how long they held the writer, and the
+ * share of a core that all of it would be at 100 records/s. The file is changed: give it a copy.
+ *
+ * usage: bench_consolidate MEMORY_DB
+ */
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "memory/schema.h"
+#include "memory/sqlite.h"
+#include "memory/store.h"
+
+#define CALLS_MAX 1000000
+
+static struct errmsg err;
+
+static void must(int r, const char *what)
+{
+    if (r) {
+        fprintf(stderr, "%s: %s\n", what, err.text[0] ? err.text : err_text(r));
+        exit(1);
+    }
+}
+#define MUST(call) must(call, #call)
+
+static int compare(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static void mark_all(const char *path)
+{
+    sqlite3 *db;
+    must(sqlite3_open(path, &db) == SQLITE_OK ? 0 : ERR_IO, path);
+    MUST(sql_exec(db,
+                  "INSERT INTO dirty(stratum, unit, t) SELECT 1, t_start/3600000000 AS u, "
+                  "min(t_start) FROM moment WHERE stratum=0 GROUP BY u "
+                  "ON CONFLICT DO UPDATE SET t=min(t, excluded.t), resume=NULL;"
+                  "UPDATE moment SET hash=zeroblob(16) WHERE stratum>0",
+                  &err));
+    sqlite3_close(db);
+}
+
+int main(int argc, char **argv)
+{
+    static double *took[STRATA];
+    static size_t count[STRATA];
+    struct clock stands;
+    struct store *s;
+    sqlite3 *db;
+    int64_t records, unit;
+    double total = 0;
+    if (argc != 2) {
+        fprintf(stderr, "usage: %s MEMORY_DB\n", argv[0]);
+        return 2;
+    }
+    MUST(sqlite_setup());
+    mark_all(argv[1]);
+    /* A clock that stands still: no unit rests. */
+    clock_simulated_init(&stands, clock_now(clock_system()));
+    const struct store_options o = {.path = argv[1], .clock = &stands};
+    MUST(store_open(&o, &s, &err));
+    MUST(sqlite_open_readonly(argv[1], 0, &db, &err));
+    MUST(sql_int64(db, "SELECT sum(records) FROM moment WHERE stratum=0", &records, &err));
+    for (int i = 0; i < STRATA; i++)
+        took[i] = calloc(CALLS_MAX, sizeof(double));
+    for (int r = STORE_MORE; r == STORE_MORE;) {
+        int at = sql_int64(db, "SELECT stratum FROM dirty ORDER BY stratum, unit LIMIT 1", &unit,
+                           &err);
+        int64_t before = clock_mono(clock_system());
+        r = store_consolidate(s, &err);
+        double ms = (double)(clock_mono(clock_system()) - before) / 1000;
+        must(r < 0 ? r : 0, "store_consolidate");
+        if (at == 0 && count[unit] < CALLS_MAX)
+            took[unit][count[unit]++] = ms;
+        total += ms;
+    }
+    printf("%lld records, %.0f ms in all, %.2f %% of a core at 100 records/s\n",
+           (long long)records, total, total / 1000 / ((double)records / 100) * 100);
+    for (int i = 1; i < STRATA; i++) {
+        double sum = 0;
+        size_t n = count[i];
+        qsort(took[i], n, sizeof(double), compare);
+        for (size_t k = 0; k < n; k++)
+            sum += took[i][k];
+        if (n)
+            printf("%-8s %5zu calls %8.0f ms, a call %6.2f p50 %6.2f p99 %6.2f most\n",
+                   stratum_name(i), n, sum, took[i][n / 2], took[i][n - 1 - n / 100],
+                   took[i][n - 1]);
+    }
+    sqlite3_close(db);
+    store_close(s);
+    return 0;
+}
