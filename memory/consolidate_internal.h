@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Between consolidate.c (what is due), consolidate_unit.c (episodes), consolidate_above.c (hours to
- * months), consolidate_sums.c (what they counted) and consolidate_span.c (rows). */
+ * months), consolidate_sums.c (what they counted), consolidate_gist.c (what they say) and
+ * consolidate_span.c (rows). */
 #ifndef VARVE_MEMORY_CONSOLIDATE_INTERNAL_H
 #define VARVE_MEMORY_CONSOLIDATE_INTERNAL_H
 
@@ -50,6 +51,18 @@
     X(GIST_DELETE, "DELETE FROM gist WHERE moment=?1")                                             \
     X(LATENT_DELETE, "DELETE FROM latent WHERE moment=?1")                                         \
     X(LATENT, "SELECT scale, vec FROM latent WHERE moment=?1 AND model=?2")                        \
+    X(KIND, "SELECT text FROM kind WHERE id=?1")                                                   \
+    X(CHANNEL, "SELECT name FROM channel WHERE idx=?1 AND stream=?2")                              \
+    X(NAME, "SELECT name FROM entity WHERE id=?1 AND kind NOT IN ('number', 'channel')")           \
+    X(SIBLINGS, "SELECT id FROM moment WHERE stratum=?1 AND t_start<?2 "                           \
+                "ORDER BY t_start DESC LIMIT ?3")                                                  \
+    X(FACTS, "SELECT since, subject, value, (SELECT o.value FROM fact o WHERE "                    \
+             "o.stream=f.stream AND o.subject=f.subject AND o.since<f.since "                      \
+             "ORDER BY o.since DESC LIMIT 1) AS old FROM fact f WHERE since BETWEEN ?1 AND ?2 "    \
+             "AND since>0 AND value<>'' ORDER BY old IS NULL, since LIMIT ?3")                     \
+    X(NEW_KINDS, "SELECT k.first, s.name, k.text FROM kind k JOIN stream s ON s.id=k.stream "      \
+                 "WHERE k.first BETWEEN ?1 AND ?2 AND k.first>s.first_time+?3 "                    \
+                 "ORDER BY k.count DESC, k.first LIMIT 32")                                        \
     X(STREAM_NAME, "SELECT name FROM stream WHERE id=?1")                                          \
     X(TITLE, "SELECT title FROM moment WHERE id=?1 UNION ALL "                                     \
              "SELECT title FROM past WHERE moment=?1")                                             \
@@ -152,6 +165,11 @@ int con_write_span(struct store *s, int stratum, int64_t t_start, int64_t t_end,
 /* Sums up each part's stream over the children, and makes the blobs (consolidate_sums.c). */
 int con_sum_streams(struct store *s, int stratum, const struct child *children, uint32_t count,
                     struct errmsg *err);
+/* Adds what the row of stat of a span says of the stream, without joining it to a profile. */
+int con_add_sums_of(struct store *s, struct sums *sums, int64_t span, int64_t stream,
+                    struct errmsg *err);
+/* Makes title and gist of the parts; `last`: when the last child ends (consolidate_gist.c). */
+int con_describe(struct store *s, const struct moment_row *row, int64_t last, struct errmsg *err);
 int con_put_stats(struct store *s, int64_t id, struct errmsg *err);
 /* Before a child is evicted: adds its sums to those of the remainder of its span. */
 int con_evict_sums(struct store *s, int stratum, const struct child *child, int64_t remainder,

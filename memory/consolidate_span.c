@@ -4,17 +4,12 @@
  * what each stream contributed (parts). A hash over all of it tells whether anything has to be
  * written.
  */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <xxhash.h>
 
 #include "base/utf8.h"
 #include "memory/consolidate_internal.h"
-
-#define GIST_MAX 1500
-#define GIST_UNUSUAL 5 /* lines on what was unusual */
-#define GIST_USUAL 12  /* lines on what was usual */
 
 struct part con_part_of(int64_t stream, int64_t id, int64_t records, int64_t bytes, int64_t unusual,
                         double bits, double z)
@@ -117,117 +112,6 @@ static int compare_parts(const void *pa, const void *pb)
     if (a->records != b->records)
         return a->records > b->records ? -1 : 1;
     return (a->stream > b->stream) - (a->stream < b->stream);
-}
-
-/* A text of one row by id, appended; nothing when there is no row. */
-static int append_text(struct store *s, enum consolidate_statement which, int64_t id,
-                       struct buf *out, struct errmsg *err)
-{
-    sqlite3_stmt *q = con_stmt(s, which);
-    sqlite3_bind_int64(q, 1, id);
-    int r = sql_step(q, err);
-    if (r == 0) {
-        const unsigned char *text = sqlite3_column_text(q, 0);
-        buf_append(out, text, text ? (size_t)sqlite3_column_bytes(q, 0) : 0);
-    }
-    sqlite3_reset(q);
-    return r == SQL_DONE ? 0 : r;
-}
-
-static void append_count(struct buf *b, int64_t n, const char *what)
-{
-    buf_printf(b, "%lld %s%s", (long long)n, what, n == 1 ? "" : "s");
-}
-
-/* "sshd: first line of its kind" or "sshd: what is usual". */
-static int append_part(struct store *s, const struct part *p, bool unusual, struct errmsg *err)
-{
-    struct buf *b = &s->consolidation->gist;
-    int r = append_text(s, CON_STREAM_NAME, p->stream, b, err);
-    buf_puts(b, ": ");
-    if (r == 0)
-        r = append_text(s, unusual ? CON_WHY : CON_TITLE, unusual ? p->peak : p->usual, b, err);
-    return r;
-}
-
-/* The title is built in the gist's buffer and moved. */
-static int make_title(struct store *s, struct errmsg *err)
-{
-    struct consolidation *c = s->consolidation;
-    const struct part *first = &c->parts[0];
-    int64_t unusual = 0;
-    buf_clear(&c->gist);
-    for (uint32_t i = 0; i < c->part_count; i++)
-        unusual += c->parts[i].unusual;
-    int r = append_part(s, first, first->unusual > 0, err);
-    size_t size = utf8_cut(c->gist.data, c->gist.size, sizeof(c->title) - 48);
-    if (r == 0 && buf_failed(&c->gist))
-        r = err_set(err, ERR_NOMEM, "consolidation: %s", err_text(ERR_NOMEM));
-    if (r)
-        return r;
-    memcpy(c->title, c->gist.data, size);
-    c->title[size] = '\0';
-    if (first->unusual > 0 && unusual > 1)
-        snprintf(c->title + size, 48, ", and %lld more unusual", (long long)unusual - 1);
-    else if (first->unusual == 0 && c->part_count > 1)
-        snprintf(c->title + size, 48, ", and %u more stream%s", c->part_count - 1,
-                 c->part_count == 2 ? "" : "s");
-    return 0;
-}
-
-/* Drops the line that began at `at` when it does not fit. */
-static bool fits(struct buf *b, size_t at)
-{
-    if (b->size <= GIST_MAX - 40)
-        return true;
-    b->size = at;
-    return false;
-}
-
-static int append_lines(struct store *s, bool unusual, uint32_t most, struct errmsg *err)
-{
-    struct consolidation *c = s->consolidation;
-    struct buf *b = &c->gist;
-    uint32_t lines = 0;
-    int r = 0;
-    for (uint32_t i = 0; i < c->part_count && lines < most && r == 0; i++) {
-        const struct part *p = &c->parts[i];
-        size_t at = b->size;
-        if (unusual && p->unusual == 0)
-            break;
-        buf_puts(b, unusual ? "\nunusual in " : "\nusual in ");
-        r = append_part(s, p, unusual, err);
-        if (unusual && p->unusual > 1)
-            buf_printf(b, " (%lld times unusual)", (long long)p->unusual);
-        else if (!unusual)
-            buf_printf(b, " (%lld records)", (long long)p->records);
-        if (!fits(b, at))
-            break;
-        lines++;
-    }
-    if (!unusual && lines < c->part_count) {
-        buf_puts(b, "\nand ");
-        append_count(b, c->part_count - lines, "more stream");
-    }
-    return r;
-}
-
-/* Counts first, then what was unusual, then what was usual. */
-static int make_gist(struct store *s, const struct moment_row *row, struct errmsg *err)
-{
-    struct consolidation *c = s->consolidation;
-    struct buf *b = &c->gist;
-    buf_clear(b);
-    append_count(b, row->records, "record");
-    buf_puts(b, " in ");
-    append_count(b, c->part_count, "stream");
-    buf_printf(b, ", %lld unusual", (long long)row->unusual);
-    int r = append_lines(s, true, GIST_UNUSUAL, err);
-    if (r == 0)
-        r = append_lines(s, false, GIST_USUAL, err);
-    if (r == 0 && buf_failed(b))
-        r = err_set(err, ERR_NOMEM, "consolidation: %s", err_text(ERR_NOMEM));
-    return r;
 }
 
 /* Also picks the model whose latents weigh most: latents of different models lie in different
@@ -423,9 +307,7 @@ int con_write_span(struct store *s, int stratum, int64_t t_start, int64_t t_end,
     qsort(c->parts, c->part_count, sizeof(*c->parts), compare_parts);
     int r = con_sum_streams(s, stratum, children, count, err);
     if (r == 0)
-        r = make_title(s, err);
-    if (r == 0)
-        r = make_gist(s, &row, err);
+        r = con_describe(s, &row, children[count - 1].t_end, err);
     if (r)
         return r;
     row.title = (struct slice){c->title, strlen(c->title)};

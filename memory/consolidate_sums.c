@@ -39,6 +39,12 @@ static int add_blob(struct store *s, struct sums *sums, int64_t child, int64_t s
     return r == SQL_DONE ? 0 : r;
 }
 
+int con_add_sums_of(struct store *s, struct sums *sums, int64_t span, int64_t stream,
+                    struct errmsg *err)
+{
+    return add_blob(s, sums, span, stream, -1, err);
+}
+
 static int add_names(struct store *s, struct sums *sums, int64_t moment, struct errmsg *err)
 {
     sqlite3_stmt *q = con_stmt(s, CON_NAMES);

@@ -7,7 +7,7 @@
  *
  * Failure modes: no memory; a damaged blob (ERR_CORRUPT): every number is checked, and a count of
  * items that do not follow ends the reading. Sizes: a kind 5 to 9 bytes, a channel about 35, an
- * hour of a profile 8.
+ * hour of a profile 4 to 7.
  */
 #include "memory/sums.h"
 
@@ -270,10 +270,13 @@ static void put_hours(struct buf *b, const struct sum *i)
         buf_put_varint(b, s->n);
         if (!(unit > 0))
             continue;
-        double mean = (s->mean - low) / unit, sd = spread_sd(s) / unit;
+        buf_put_u16(b, (uint16_t)fmin(fmax((s->mean - low) / unit + 0.5, 0), UINT16_MAX));
+        if (s->n == 1) /* the rest is the same */
+            continue;
+        /* Small deviations matter as much as large ones: by their roots. */
+        double sd = sqrt(spread_sd(s) / unit / UINT16_MAX) * UINT8_MAX;
         double least = (s->least - low) / unit / 257, most = (s->most - low) / unit / 257;
-        buf_put_u16(b, (uint16_t)fmin(fmax(mean + 0.5, 0), UINT16_MAX));
-        buf_put_u16(b, (uint16_t)fmin(fmax(sd + 0.5, 0), UINT16_MAX));
+        buf_put_u8(b, (uint8_t)fmin(fmax(sd + 0.5, 0), UINT8_MAX));
         buf_put_u8(b, (uint8_t)fmin(fmax(least, 0), UINT8_MAX));
         buf_put_u8(b, (uint8_t)fmin(fmax(ceil(most), 0), UINT8_MAX));
     }
@@ -492,9 +495,10 @@ static int read_hours(struct sums *s, struct cursor *c)
         struct spread one = {.mean = low, .least = low, .most = low};
         h += cursor_varint(c);
         one.n = cursor_varint(c);
-        if (unit > 0) {
-            one.mean = low + cursor_u16(c) * unit;
-            double sd = cursor_u16(c) * unit;
+        if (unit > 0)
+            one.mean = one.least = one.most = low + cursor_u16(c) * unit;
+        if (unit > 0 && one.n > 1) {
+            double root = cursor_u8(c) / (double)UINT8_MAX, sd = root * root * unit * UINT16_MAX;
             one.m2 = finite_or(sd * sd * (double)one.n, DBL_MAX);
             one.least = low + cursor_u8(c) * unit * 257;
             one.most = fmin(low + cursor_u8(c) * unit * 257, high);

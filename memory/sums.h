@@ -21,7 +21,7 @@
 #define SUMS_NAMES 8         /* entities of a span */
 #define SUMS_MARKS 4         /* unusual runs of a span */
 #define SUMS_MARK_TEXT 120   /* bytes of why */
-#define PROFILE_KINDS 12     /* kinds that have a profile, the commonest */
+#define PROFILE_KINDS 8      /* kinds that have a profile, the commonest */
 #define PROFILE_CHANNELS 32  /* channels that have one, the first ones */
 
 /* n values by their mean and the sum of their squared distances from it. */

@@ -182,7 +182,7 @@ START_TEST(test_words_and_texts)
     ck_assert_int_eq(number("SELECT count(*) FROM moment WHERE stratum=1 AND "
                             "title='web: first of its kind, and 1 more unusual'"), 1);
     ck_assert_int_eq(number("SELECT count(*) FROM gist WHERE text LIKE '62 records in 2 streams, 2 "
-                            "unusual%usual in db: title 101 (31 records)%'"), 5);
+                            "unusual%unusual %22:10% db: first of its kind%usual db ×31: title 101%'"), 5);
     ck_assert_int_eq(number("SELECT count(*) FROM latent l JOIN moment m ON m.id=l.moment "
                             "WHERE m.stratum=1 AND l.model=3"), 1);
     store_close(s);
