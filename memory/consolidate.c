@@ -9,9 +9,11 @@
 #include "base/mem.h"
 #include "memory/consolidate_internal.h"
 
+#define STEP_MOST (8 * 1000)       /* µs after which an hour's episodes wait for the next call */
 #define BORDER (5 * US_PER_MINUTE) /* how far an hour's episodes may reach over its ends */
 /* A unit rests for this many times what it cost, and at least so long. */
 #define REST_FACTOR 100
+#define REST_WITHIN 20 /* in the middle of an hour, which is not done again for it */
 static const int64_t rest_least[STRATA] = {0,
                                            2 * US_PER_SECOND,
                                            10 * US_PER_SECOND,
@@ -72,9 +74,17 @@ int con_prepare(struct store *s, struct errmsg *err)
     return r;
 }
 
+int con_begin(struct store *s, struct errmsg *err)
+{
+    return s->in_transaction ? 0 : store_begin(s, err);
+}
+
 int con_mark(struct store *s, int stratum, int64_t unit, int64_t t, struct errmsg *err)
 {
     sqlite3_stmt *put = store_stmt(s, SQL_DIRTY_PUT);
+    int r = con_begin(s, err);
+    if (r)
+        return r;
     sqlite3_bind_int(put, 1, stratum);
     sqlite3_bind_int64(put, 2, unit);
     sqlite3_bind_int64(put, 3, t);
@@ -119,12 +129,13 @@ static bool resting(struct store *s, int stratum, int64_t unit, int64_t now)
     return false;
 }
 
-static void let_rest(struct store *s, int stratum, int64_t unit, int64_t before)
+static void let_rest(struct store *s, int stratum, int64_t unit, bool done, int64_t before)
 {
     int64_t now = clock_mono(s->clock), took = now - before;
     if (took <= 0) /* a clock that stands still: replays and tests do not wait */
         return;
-    int64_t least = rest_least[stratum], rest = took * REST_FACTOR;
+    int64_t least = done ? rest_least[stratum] : 0;
+    int64_t rest = took * (done ? REST_FACTOR : REST_WITHIN);
     struct consolidation *c = s->consolidation;
     c->resting[c->resting_next++ % RESTING] =
         (struct rest){stratum, unit, now + (rest > least ? rest : least)};
@@ -153,6 +164,9 @@ static int next_due(struct store *s, struct due *ret, struct errmsg *err)
 
 static int finish(struct store *s, int stratum, int64_t unit, int64_t next, struct errmsg *err)
 {
+    int r = con_begin(s, err);
+    if (r)
+        return r;
     sqlite3_stmt *mark = con_stmt(s, next == INT64_MAX ? CON_DONE : CON_PROGRESS);
     sqlite3_bind_int(mark, 1, stratum);
     sqlite3_bind_int64(mark, 2, unit);
@@ -164,35 +178,35 @@ static int finish(struct store *s, int stratum, int64_t unit, int64_t next, stru
     return sql_run(mark, err);
 }
 
-static int do_unit(struct store *s, const struct due *due, struct errmsg *err)
+/* *ret_done: nothing of the unit is left. */
+static int do_unit(struct store *s, const struct due *due, bool *ret_done, struct errmsg *err)
 {
     int64_t next = INT64_MAX;
     int r = due->stratum == STRATUM_EPISODE ? con_episodes(s, due, &next, err)
                                             : con_above(s, due->stratum, due->unit, err);
+    *ret_done = next == INT64_MAX;
     return r ? r : finish(s, due->stratum, due->unit, next, err);
 }
 
 int store_consolidate(struct store *s, struct errmsg *err)
 {
     struct due due = {0};
-    bool own = !s->in_transaction;
+    bool own = !s->in_transaction, done;
     int r = con_prepare(s, err);
     if (r == 0)
         r = next_due(s, &due, err);
     if (r)
         return r == SQL_DONE ? 0 : r;
     int64_t before = clock_mono(s->clock);
-    if (own)
-        r = store_begin(s, err);
-    if (r == 0)
-        r = do_unit(s, &due, err);
+    s->consolidation->step_ends = before + STEP_MOST;
+    r = do_unit(s, &due, &done, err);
     if (r == 0 && own)
         r = store_commit(s, err);
     if (r) {
-        if (own)
+        if (own && s->in_transaction)
             store_rollback(s);
         return r;
     }
-    let_rest(s, due.stratum, due.unit, before);
+    let_rest(s, due.stratum, due.unit, done, before);
     return STORE_MORE;
 }

@@ -121,9 +121,11 @@ struct consolidation {
     uint32_t old_count, old_capacity;
     struct buf gist;
     char title[160];
+    float latent[LATENT_DIM];
     struct store_words *words;
     struct arena sums_arena, profile_arena;
     struct buf blobs; /* rows of stat that are about to be written */
+    int64_t step_ends; /* monotonic; what a call has not done by then is left for the next one */
     struct rest resting[RESTING];
     uint32_t resting_next;
 };
@@ -190,6 +192,9 @@ int con_add_part(struct store *s, const struct part *p, struct errmsg *err);
 /* Those of a span that is written. */
 int con_add_parts_of(struct store *s, int64_t id, struct errmsg *err);
 
+/* The transaction begins with the first thing that is written: all reading and computing of a unit
+ * that makes one span comes before it. */
+int con_begin(struct store *s, struct errmsg *err);
 /* Makes s->consolidation when it is not there yet. */
 int con_prepare(struct store *s, struct errmsg *err);
 int con_mark(struct store *s, int stratum, int64_t unit, int64_t t, struct errmsg *err);

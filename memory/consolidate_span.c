@@ -163,14 +163,15 @@ static void make_hash(struct store *s, const struct child *children, uint32_t co
     memcpy(row->hash, canonical.digest, sizeof(row->hash));
 }
 
-/* The mean of the children's latents, weighted by their records. */
-static int put_latent(struct store *s, int64_t id, const struct child *children, uint32_t count,
-                      uint32_t model, struct errmsg *err)
+/* The mean of the children's latents, weighted by their records, into c->latent. */
+static int make_latent(struct store *s, const struct child *children, uint32_t count,
+                       uint32_t model, struct errmsg *err)
 {
-    float mean[LATENT_DIM] = {0};
+    float *mean = s->consolidation->latent;
     double norm = 0;
     sqlite3_stmt *q = con_stmt(s, CON_LATENT);
     int r = SQL_DONE;
+    memset(mean, 0, LATENT_DIM * sizeof(*mean));
     for (uint32_t i = 0; i < count && r == SQL_DONE; i++) {
         if (children[i].model != model)
             continue;
@@ -186,13 +187,11 @@ static int put_latent(struct store *s, int64_t id, const struct child *children,
         sqlite3_reset(q);
         r = r == 0 ? SQL_DONE : r;
     }
-    if (r != SQL_DONE)
-        return r;
     for (int k = 0; k < LATENT_DIM; k++)
         norm += (double)mean[k] * (double)mean[k];
     for (int k = 0; k < LATENT_DIM && norm > 0; k++)
         mean[k] = (float)((double)mean[k] / __builtin_sqrt(norm));
-    return store_put_latent(s, id, model, mean, err);
+    return r == SQL_DONE ? 0 : r;
 }
 
 int con_put_part(struct store *s, int64_t id, const struct part *p, struct errmsg *err)
@@ -303,6 +302,7 @@ int con_write_span(struct store *s, int stratum, int64_t t_start, int64_t t_end,
     struct consolidation *c = s->consolidation;
     struct moment_row row = {.stratum = stratum, .t_start = t_start, .t_end = t_end};
     bool same = false;
+    /* Reading and computing … */
     sum_up(children, count, &row);
     qsort(c->parts, c->part_count, sizeof(*c->parts), compare_parts);
     int r = con_sum_streams(s, stratum, children, count, err);
@@ -312,7 +312,11 @@ int con_write_span(struct store *s, int stratum, int64_t t_start, int64_t t_end,
         return r;
     row.title = (struct slice){c->title, strlen(c->title)};
     make_hash(s, children, count, &row);
-    if (id)
+    r = make_latent(s, children, count, row.model, err);
+    /* … comes before the first write. */
+    if (r == 0)
+        r = con_begin(s, err);
+    if (r == 0 && id)
         r = compare_old(s, id, row.hash, &same, err);
     *ret_changed = !same;
     if (r || same)
@@ -331,7 +335,7 @@ int con_write_span(struct store *s, int stratum, int64_t t_start, int64_t t_end,
     if (r == 0)
         r = con_put_stats(s, id, err);
     if (r == 0)
-        r = put_latent(s, id, children, count, row.model, err);
+        r = store_put_latent(s, id, row.model, c->latent, err);
     return r ? r : adopt(s, id, children, count, err);
 }
 
@@ -341,7 +345,9 @@ int con_delete_span(struct store *s, int64_t id, int stratum, struct errmsg *err
                                                          CON_GIST_DELETE, CON_LATENT_DELETE,
                                                          CON_MOMENT_DELETE};
     bool same;
-    int r = compare_old(s, id, NULL, &same, err);
+    int r = con_begin(s, err);
+    if (r == 0)
+        r = compare_old(s, id, NULL, &same, err);
     for (size_t i = 0; i < sizeof(deletes) / sizeof(*deletes) && r == 0; i++) {
         sqlite3_bind_int64(con_stmt(s, deletes[i]), 1, id);
         r = sql_run(con_stmt(s, deletes[i]), err);

@@ -271,12 +271,16 @@ static int settle_old(struct store *s, int64_t until, struct errmsg *err)
     int r = 0;
     for (uint32_t k = 0; k < c->old_count && r == 0; k++) {
         const struct old_span *old = &c->old[k];
+        if (!old->kept && old->t_start >= until)
+            continue;
         sqlite3_stmt *orphan = con_stmt(s, CON_ORPHAN);
+        r = con_begin(s, err);
         sqlite3_bind_int(orphan, 1, STRATUM_MOMENT);
         sqlite3_bind_int64(orphan, 2, until);
         sqlite3_bind_int64(orphan, 3, old->t_end);
         sqlite3_bind_int64(orphan, 4, old->id);
-        r = sql_run(orphan, err);
+        if (r == 0)
+            r = sql_run(orphan, err);
         if (r == 0 && !old->kept)
             r = con_delete_span(s, old->id, STRATUM_EPISODE, err);
         if (r == 0 && !old->kept)
@@ -336,6 +340,10 @@ int con_episodes(struct store *s, const struct due *due, int64_t *ret_next, stru
     for (uint32_t first = 0, end; first < count && r == 0; first = end) {
         end = episode_end(c, first);
         r = make_episode(s, first, end - first, err);
+        if (end < count && clock_mono(s->clock) > c->step_ends) {
+            next = c->children[end].t_start;
+            break;
+        }
     }
     if (r == 0)
         r = settle_old(s, next == INT64_MAX ? until : next, err);

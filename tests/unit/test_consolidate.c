@@ -170,6 +170,44 @@ START_TEST(test_large_hour)
 }
 END_TEST
 
+static int64_t slow_time;
+
+static int64_t slow_mono(const struct clock *c)
+{
+    (void)c;
+    return slow_time += 10000;
+}
+
+/* A slow disk: each call does one episode, and data comes in between. */
+START_TEST(test_small_steps)
+{
+    struct store *s = opened();
+    int64_t a = stream_of(s, "a");
+    int calls = 0, r;
+    for (uint64_t i = 0; i < 10; i++)
+        put_moment(s, a, 1 + i * 100, 31, HOUR0 + (int64_t)i * 6 * MINUTE, END_GAP);
+    store_close(s);
+    struct clock slow = now;
+    slow.mono = slow_mono;
+    struct store_options o = {.path = path, .clock = &slow, .no_sync = true};
+    OK(store_open(&o, &s, &err));
+    while ((r = store_consolidate(s, &err)) == STORE_MORE) {
+        slow_time += US_PER_HOUR;
+        if (++calls == 4) {
+            put_moment(s, a, 5001, 31, HOUR0 + 13 * MINUTE, END_GAP);
+            put_moment(s, a, 5101, 31, HOUR0 + 45 * MINUTE, END_GAP);
+        }
+        ck_assert_int_lt(calls, 100);
+    }
+    ck_assert_msg(r == 0, "%s", err.text);
+    ck_assert_int_ge(calls, 12);
+    check_sound();
+    check_spans(1, "0-0.5:31 6-6.5:31 12-18.5:93 24-24.5:31 30-30.5:31 36-36.5:31 42-48.5:93 "
+                   "54-54.5:31");
+    store_close(s);
+}
+END_TEST
+
 START_TEST(test_words_and_texts)
 {
     struct store *s = opened();
@@ -280,6 +318,7 @@ int main(void)
     tcase_add_test(t, test_border_of_hours);
     tcase_add_test(t, test_order_does_not_matter);
     tcase_add_test(t, test_large_hour);
+    tcase_add_test(t, test_small_steps);
     tcase_add_test(t, test_words_and_texts);
     tcase_add_test(t, test_local_days);
     tcase_add_test(t, test_weeks_and_months);
