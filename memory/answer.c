@@ -156,6 +156,14 @@ int answer_sums(struct answering *a, struct stream_sum **ret, struct errmsg *err
     return rc;
 }
 
+bool answer_asked_for(const struct answering *a, const char *stream)
+{
+    for (uint32_t i = 0; i < a->stream_count; i++)
+        if (strcmp(a->streams[i].name, stream) == 0)
+            return asked_for(&a->filter, a->streams[i].id);
+    return false;
+}
+
 int answer_silent(struct answering *a, const struct stream_sum *sums, struct errmsg *err)
 {
     const char **names = arena_alloc(a->arena, (a->stream_count + 1) * sizeof(*names));

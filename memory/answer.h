@@ -7,6 +7,7 @@
 #define VARVE_MEMORY_ANSWER_H
 
 #include "memory/claims.h"
+#include "memory/matches.h"
 #include "memory/question.h"
 #include "memory/search.h"
 
@@ -19,6 +20,7 @@ struct answering {
     bool timed;                  /* a span was asked for */
     const char *said;            /* the time phrase, "" when none */
     struct question question;
+    bool remarkable;          /* it asks for what was out of the usual */
     struct timephrase phrase; /* of what the question is about; its rest is what to look for */
     int64_t newest;           /* time of the newest record, TIME_UNKNOWN: none */
     struct arena *arena;
@@ -80,10 +82,34 @@ bool answer_unsupported(struct answering *a, const struct slice *texts, uint32_t
 /* Does somebody speak of what they did, will do or have? Logs hardly ever say "I". */
 bool answer_is_told(struct slice text);
 
+/* Room for the caller's limit of items and for `records` records. */
+int answer_room(struct answering *a, uint32_t records, struct errmsg *err);
+/* Adds an item, or its share to that of the same; none when the limit or the budget is reached. */
+int answer_add_item(struct answering *a, int64_t id, double share, const char *through,
+                    struct errmsg *err);
+/* Adds a record; its text as far as the budget reaches. */
+int answer_add_record(struct answering *a, int64_t moment, int64_t stream_id,
+                      const struct record *from, double score, struct errmsg *err);
+#define ANSWER_MATCHES 12 /* matches that are shown: the first and the last ones */
+/* Shows the matches from the newest, or the oldest, on. */
+int answer_matches(struct answering *a, const struct matches *found, bool newest,
+                   struct errmsg *err);
+/* "2026-11-22 03:12 syslog: "…"". */
+void answer_match(struct answering *a, const struct match *m);
+/* Confidence of all matches together: their coverage, less where one stands alone. */
+double answer_agreement(const struct matches *found);
+/* Is there something that matches, and is it what the question names? */
+bool answer_supported(struct answering *a, const struct matches *found);
+
 /* Each: 0 answered; 1 when nothing is found its way: then it is searched for. */
 int answer_how_often(struct answering *a, struct errmsg *err);
 int answer_first_or_last(struct answering *a, struct errmsg *err);
 int answer_state(struct answering *a, struct errmsg *err);
+int answer_changed(struct answering *a, struct errmsg *err);
+int answer_usual(struct answering *a, struct errmsg *err);
+int answer_normal(struct answering *a, struct errmsg *err);
+/* What was remarkable about something in a span. */
+int answer_topic(struct answering *a, struct errmsg *err);
 /* What came before or after it, on all streams. */
 int answer_around(struct answering *a, struct errmsg *err);
 
@@ -95,6 +121,8 @@ struct stream_sum {
 };
 /* One for each of a->streams, in the scratch arena; counts up to a bound. */
 int answer_sums(struct answering *a, struct stream_sum **ret, struct errmsg *err);
+/* Is the stream of that name one that was asked for? */
+bool answer_asked_for(const struct answering *a, const char *stream);
 /* Which of the streams asked for recorded nothing in the span; and says so in the text. */
 int answer_silent(struct answering *a, const struct stream_sum *sums, struct errmsg *err);
 void answer_name_silent(struct answering *a);

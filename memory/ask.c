@@ -106,8 +106,14 @@ static void understand(struct answering *a)
 /* By the question's form; searched for where that finds nothing. */
 static int by_form(struct answering *a, struct errmsg *err)
 {
-    int rc = 1;
-    switch (a->question.kind) {
+    enum question_kind kind = a->question.kind;
+    int rc = kind == QUESTION_NORMAL ? answer_normal(a, err) : 1;
+    bool open = kind == QUESTION_PLAIN || kind == QUESTION_STATE || kind == QUESTION_NORMAL;
+    if (rc > 0 && a->remarkable && a->timed && open)
+        rc = answer_topic(a, err);
+    if (rc <= 0)
+        return rc;
+    switch (kind) {
     case QUESTION_COUNT:
     case QUESTION_AMOUNT:
         rc = answer_how_often(a, err);
@@ -122,6 +128,12 @@ static int by_form(struct answering *a, struct errmsg *err)
         break;
     case QUESTION_STATE:
         rc = answer_state(a, err);
+        break;
+    case QUESTION_CHANGED:
+        rc = answer_changed(a, err);
+        break;
+    case QUESTION_USUAL:
+        rc = answer_usual(a, err);
         break;
     default:
         break;
@@ -155,7 +167,9 @@ static int ask(struct answering *a, struct errmsg *err)
     if (rc)
         return rc;
     if (!generic)
-        question_drop_unusual(a->phrase.rest);
+        a->remarkable = question_drop_unusual(a->phrase.rest);
+    if (a->question.kind == QUESTION_CHANGED)
+        generic = false; /* "what changed yesterday?" needs no more words */
     rc = generic ? answer_overview(a, err) : by_form(a, err);
     a->out->form = generic ? "overview" : question_form_name(a->question.kind);
     a->out->since = a->filter.since;

@@ -116,7 +116,8 @@ static void keep_like_best(const struct reader *r, struct matches *out, enum mat
     uint64_t required = rarest_known(r, &out->rank, out->terms, 1);
     for (uint32_t i = 0; i < out->count; i++) {
         const struct match *m = &out->items[i];
-        bool keep = how == MATCHES_SAME
+        bool keep = how == MATCHES_ANY ? true
+                    : how == MATCHES_SAME
                         ? (m->terms & out->terms) == out->terms
                         : (m->terms & required) && m->coverage >= ABOUT_SHARE * out->coverage;
         if (keep)

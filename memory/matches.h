@@ -27,6 +27,7 @@ struct matches {
 /* How much of what the best match holds the others must hold. */
 enum matches_how {
     MATCHES_SAME,  /* all its words */
+    MATCHES_ANY,   /* one of the question's rarest words */
     MATCHES_ABOUT, /* its rarest word and a good part of the weight */
 };
 

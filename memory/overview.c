@@ -4,40 +4,17 @@
  * usual, with counts, then who was silent. Happy path: count moments a stream ▸ the span's unusual
  * runs ▸ items ▸ words. Nothing recorded: absent.
  */
+#include <stdlib.h>
 #include <string.h>
 
-#include "memory/answer.h"
+#include "memory/events.h"
 
 #define UNUSUAL_SHOWN 10
 #define UNUSUAL_SAID 5
-#define USUAL_SHARE 0.05 /* of attention that one usual moment gets, to an alert's score of 1 */
-
-static int add_item(struct answering *a, int64_t id, double share, struct errmsg *err)
-{
-    struct recall_items *items = &a->out->items;
-    for (uint32_t i = 0; i < items->count; i++)
-        if (items->items[i].id == id) {
-            items->items[i].share += share;
-            return 0;
-        }
-    if (items->count == a->limit) {
-        items->more = true;
-        return 0;
-    }
-    struct moment_row row;
-    int rc = reader_moment(a->r, id, &a->r->scratch, &row, err);
-    if (rc == 0)
-        rc = reader_item(a->r, &row, a->arena, &items->items[items->count], err);
-    if (rc)
-        return rc == SQL_DONE ? 0 : rc;
-    if (!answer_spend(a, strlen(items->items[items->count].title))) {
-        items->more = true;
-        return 0;
-    }
-    items->items[items->count].score = share < 1 ? share : 1;
-    items->items[items->count++].share = share;
-    return 0;
-}
+#define UNUSUAL_READ 256
+#define UNUSUAL_LEAST 0.25f  /* below it a run is hardly worth a line */
+#define UNUSUAL_COMPANY 0.25 /* more for each other stream with something at the same time */
+#define USUAL_SHARE 0.05     /* of attention that one usual moment gets, to an alert's score of 1 */
 
 /* Most records first. */
 static void order_streams(const struct answering *a, const struct stream_sum *sums, uint32_t *order)
@@ -107,19 +84,50 @@ static int sums_of_span(struct answering *a, struct stream_sum **ret, struct err
     return answer_sums(a, ret, err);
 }
 
+struct weighed {
+    struct recall_unusual run;
+    double weight;
+};
+
+static int compare_weighed(const void *a, const void *b)
+{
+    const struct weighed *x = a, *y = b;
+    if (x->weight != y->weight)
+        return x->weight < y->weight ? 1 : -1;
+    return (x->run.start > y->run.start) - (x->run.start < y->run.start);
+}
+
+/*
+ * The span's most unusual runs, more so where other streams had something at the same time. Those
+ * below an alert fill what room the alerts leave: a quiet day has its best moments too.
+ */
 static int unusual_items(struct answering *a, uint32_t *ret_alerts, struct errmsg *err)
 {
     struct recall_answer *out = a->out;
-    int rc = reader_surprise(a->r, &a->filter, UNUSUAL_SHOWN, a->arena, &out->unusual,
-                             &out->unusual_count, err);
+    struct recall_unusual *runs;
+    uint32_t count;
+    struct reader_filter all = a->filter;
+    all.stream_count = 0;
     *ret_alerts = 0;
-    for (uint32_t i = 0; i < out->unusual_count && rc == 0; i++) {
-        if (out->unusual[i].score < UNUSUAL_ALERT) {
-            out->unusual_count = i;
-            break;
-        }
-        ++*ret_alerts;
-        rc = add_item(a, out->unusual[i].id, out->unusual[i].score, err);
+    int rc = reader_surprise(a->r, &all, UNUSUAL_READ, a->arena, &runs, &count, err);
+    struct weighed *list = arena_alloc(&a->r->scratch, (count + 1) * sizeof(*list));
+    out->unusual = arena_alloc(a->arena, (UNUSUAL_SHOWN + 1) * sizeof(*out->unusual));
+    if (rc == 0 && (!list || !out->unusual))
+        rc = reader_nomem(err);
+    if (rc)
+        return rc;
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        if (runs[i].score < UNUSUAL_LEAST || !answer_asked_for(a, runs[i].stream))
+            continue;
+        uint32_t company = events_company(runs, count, runs[i].stream, runs[i].start, runs[i].end);
+        list[kept++] = (struct weighed){runs[i], runs[i].score * (1 + UNUSUAL_COMPANY * company)};
+    }
+    qsort(list, kept, sizeof(*list), compare_weighed);
+    for (uint32_t i = 0; i < kept && i < UNUSUAL_SHOWN && rc == 0; i++) {
+        out->unusual[out->unusual_count++] = list[i].run;
+        *ret_alerts += list[i].weight >= UNUSUAL_ALERT;
+        rc = answer_add_item(a, list[i].run.id, list[i].weight, "unusual", err);
     }
     return rc;
 }
@@ -153,7 +161,7 @@ int answer_overview(struct answering *a, struct errmsg *err)
     answer_step(a, "looked for what was unusual: %u found", alerts);
     for (uint32_t k = 0; k < a->stream_count && rc == 0; k++)
         if (sums[order[k]].usual)
-            rc = add_item(a, sums[order[k]].usual, USUAL_SHARE, err);
+            rc = answer_add_item(a, sums[order[k]].usual, USUAL_SHARE, "usual", err);
     if (rc)
         return rc;
     answer_step(a, "added what was usual in %u stream%s", heard, heard == 1 ? "" : "s");

@@ -151,6 +151,10 @@ int reader_surprise(struct reader *r, const struct reader_filter *f, uint32_t li
                     struct arena *arena, struct recall_unusual **ret, uint32_t *ret_count,
                     struct errmsg *err);
 
+/* recall_timeline inside the running snapshot. */
+int reader_timeline(struct reader *r, const struct recall_timeline_query *q, struct arena *arena,
+                    struct recall_items *ret, struct errmsg *err);
+
 /* A caller's limit, or `fallback` for 0; ERR_INVALID over RECALL_LIMIT_MAX. */
 int reader_limit(uint32_t limit, uint32_t fallback, uint32_t *ret, struct errmsg *err);
 

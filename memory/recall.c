@@ -287,7 +287,7 @@ static int timeline_around(struct reader *r, int64_t time, int stratum,
     return copy_items(r, &all, all.count, arena, ret, err);
 }
 
-static int timeline(struct reader *r, const struct recall_timeline_query *q, struct arena *arena,
+int reader_timeline(struct reader *r, const struct recall_timeline_query *q, struct arena *arena,
                     struct recall_items *ret, struct errmsg *err)
 {
     struct reader_filter filter;
@@ -323,5 +323,5 @@ int recall_timeline(struct reader *r, const struct recall_timeline_query *q, str
 {
     *ret = (struct recall_items){0};
     int rc = reader_begin(r, err);
-    return reader_end(r, rc ? rc : timeline(r, q, arena, ret, err));
+    return reader_end(r, rc ? rc : reader_timeline(r, q, arena, ret, err));
 }

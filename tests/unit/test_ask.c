@@ -257,6 +257,25 @@ START_TEST(test_around)
 }
 END_TEST
 
+/* Of all that a day holds about something, what was remarkable; the everyday is not listed. */
+START_TEST(test_topic)
+{
+    int64_t home = stream_of(store, "home");
+    for (int i = 0; i < 40; i++)
+        remember(home, "home", T0 - 20 * HOUR + i * HOUR / 4, "door of the cellar closed");
+    remember(home, "home", T0 - 9 * HOUR, "door of the cellar opened with badge jorewick");
+    struct recall_answer a = asked("what happened with the cellar today?", 0);
+    ck_assert(!a.absent);
+    ck_assert_str_eq(a.records[0].text, "door of the cellar opened with badge jorewick");
+    ck_assert_str_eq(a.items.items[0].through, "unusual");
+    ck_assert(asked("what happened with the reactor today?", 0).absent);
+    /* Nothing changed that is a fact: said, and not absent. */
+    a = asked("what changed today?", 0);
+    ck_assert_str_eq(a.form, "changed");
+    ck_assert(!a.absent);
+}
+END_TEST
+
 START_TEST(test_bounds)
 {
     struct recall_answer a;
@@ -308,6 +327,7 @@ int main(void)
     tcase_add_test(t, test_how_often);
     tcase_add_test(t, test_state);
     tcase_add_test(t, test_around);
+    tcase_add_test(t, test_topic);
     tcase_add_test(t, test_bounds);
     tcase_add_test(t, test_any_question);
     suite_add_tcase(s, t);
