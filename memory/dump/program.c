@@ -74,6 +74,9 @@ static int salvage(const struct dump_options *o, struct dump_out *out, struct er
                (unsigned long long)report.journaled);
     if (report.headless)
         buf_puts(b, "  the file's header was not readable\n");
+    if (report.spare)
+        buf_printf(b, "  what was remembered beyond the records contradicts itself and was left out:"
+                      " %s\n", report.why.text);
     if (report.frames)
         buf_printf(b, "  write-ahead log: %u pages unreadable\n", report.frames);
     for (uint32_t i = 0; i < report.table_count; i++)

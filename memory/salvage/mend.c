@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Streams that are named and not there are made; the moments follow from the evidence, everything
- * else from the moments: a row that refers to what is gone goes too. Spans above the moments are
- * left to consolidation.
+ * else from the moments: a row that refers to what is gone goes too. Spans above the moments stay
+ * where they may stand for what was evicted; consolidation makes them again from what there is.
  */
 #include "memory/salvage/mend.h"
 
@@ -37,16 +37,46 @@ static const struct change streams[] = {
     {"pending", "DELETE FROM pending WHERE id<1"},
 };
 
-/* After the moments. First what is made again in any case. */
-static const struct change rest[] = {
-    {NULL, "UPDATE stream SET kind=1 WHERE kind=0"},
-    {NULL, "DELETE FROM gist WHERE moment IN (SELECT id FROM moment WHERE stratum>0)"},
-    {NULL, "DELETE FROM latent WHERE moment IN (SELECT id FROM moment WHERE stratum>0)"},
-    {NULL, "DELETE FROM stat WHERE moment IN (SELECT id FROM moment WHERE stratum>0)"},
+/* After the moments: what evidence does not prove goes. */
+static const struct change spare_changes[] = {
+    {NULL, "DELETE FROM gist WHERE moment IN (SELECT id FROM moment WHERE stratum<>0)"},
+    {NULL, "DELETE FROM latent WHERE moment IN (SELECT id FROM moment WHERE stratum<>0)"},
+    {NULL, "DELETE FROM entity_moment WHERE moment IN (SELECT id FROM moment WHERE stratum<>0)"},
+    {NULL, "DELETE FROM part"},
+    {NULL, "DELETE FROM past"},
+    {NULL, "DELETE FROM stat"},
+    {NULL, "DELETE FROM state WHERE key IN ('keep', 'tau')"},
+    {NULL, "UPDATE moment SET parent=NULL"},
+    {"moment", "DELETE FROM moment WHERE stratum<0"},
     {NULL, "DELETE FROM moment WHERE stratum>0"},
     {"moment", "DELETE FROM moment WHERE id NOT IN (SELECT moment FROM evidence)"},
-    {"evidence", "DELETE FROM evidence WHERE moment NOT IN (SELECT id FROM moment)"},
-    {NULL, "UPDATE moment SET parent=NULL"},
+};
+
+/* A remainder is believed when it lies in its span and its parts add up to it. */
+static const struct change rest[] = {
+    {NULL, "UPDATE stream SET kind=1 WHERE kind=0"},
+    {"moment", "DELETE FROM moment WHERE id NOT BETWEEN 1 AND 10000000000000000 OR "
+               "stratum NOT BETWEEN -5 AND 5 OR t_end<t_start OR t_start<0 OR "
+               "t_end>7258118400000000 OR records<0 OR raw_bytes<0 OR "
+               "(stratum=0) <> (stream IS NOT NULL) OR length(hash)<>16"},
+    {"moment", "DELETE FROM moment WHERE stratum=0 AND id NOT IN (SELECT moment FROM evidence) AND "
+               "NOT (records BETWEEN 1 AND 256 AND seq_first BETWEEN 1 AND seq_last AND "
+               "seq_last<9223372036854775806)"},
+    {"moment", "DELETE FROM moment WHERE stratum<0 AND NOT EXISTS (SELECT 1 FROM moment p WHERE "
+               "p.id=moment.parent AND p.stratum=-moment.stratum AND "
+               "moment.t_start BETWEEN p.t_start AND p.t_end)"},
+    {"moment", "DELETE FROM moment WHERE stratum<0 AND NOT EXISTS (SELECT 1 FROM part c WHERE "
+               "c.moment=moment.id GROUP BY c.moment HAVING sum(c.records)=moment.records AND "
+               "sum(c.bytes)=moment.raw_bytes)"},
+    {NULL, "UPDATE moment SET parent=NULL WHERE stratum>=0 AND parent IS NOT NULL AND NOT EXISTS "
+           "(SELECT 1 FROM moment p WHERE p.id=moment.parent AND p.stratum=moment.stratum+1 AND "
+           "moment.t_start BETWEEN p.t_start AND p.t_end)"},
+    {"evidence",
+     "DELETE FROM evidence WHERE moment NOT IN (SELECT id FROM moment WHERE stratum=0)"},
+    {NULL, "DELETE FROM past WHERE moment IN (SELECT id FROM moment)"},
+    {"fact", "DELETE FROM fact WHERE until<since OR EXISTS (SELECT 1 FROM fact b WHERE "
+             "b.stream=fact.stream AND b.subject=fact.subject AND b.id<>fact.id AND "
+             "b.since>=fact.since AND b.since<coalesce(fact.until, b.since+1))"},
     {NULL, "UPDATE moment SET path=1 WHERE path NOT IN (1, 2)"},
     {NULL, "UPDATE moment SET ended=5 WHERE ended NOT BETWEEN 1 AND 5"},
     {NULL, "UPDATE moment SET pinned=0 WHERE pinned<>1"},
@@ -73,14 +103,16 @@ static const struct change rest[] = {
 };
 
 static const struct change counts[] = {
+    /* Consolidation leaves alone what has the hash of what it would write. */
+    {NULL, "UPDATE moment SET hash=zeroblob(16) WHERE stratum>0"},
     {NULL, "UPDATE moment SET unusual=(SELECT count(*) FROM unusual u WHERE u.moment=moment.id AND "
-           "u.score>=0.5)"},
+           "u.score>=0.5) WHERE stratum=0"},
     {NULL, "UPDATE entity SET count="
            "(SELECT total(count) FROM entity_moment x WHERE x.entity=entity.id)"},
     {"entity", "DELETE FROM entity WHERE count=0"},
-    {NULL, "UPDATE stratum SET moments=0, span_max=0"},
-    {NULL, "UPDATE stratum SET moments=(SELECT count(*) FROM moment), span_max="
-           "(SELECT coalesce(max(t_end-t_start), 0) FROM moment) WHERE stratum=0"},
+    {NULL, "UPDATE stratum SET moments=(SELECT count(*) FROM moment m WHERE "
+           "m.stratum=stratum.stratum), span_max=(SELECT coalesce(max(t_end-t_start), 0) FROM "
+           "moment m WHERE m.stratum=stratum.stratum)"},
     {NULL, "UPDATE stream SET span_max=(SELECT coalesce(max(t_end-t_start), 0) FROM moment m "
            "WHERE m.stream=stream.id)"},
     {NULL, "UPDATE stream SET next_seq=max(next_seq, "
@@ -140,25 +172,30 @@ static int drop_dangling(sqlite3 *db, struct salvage_report *report, struct errm
 
 #define CHANGES(list) list, sizeof(list) / sizeof(*(list))
 
-static int mend_tables(struct store *s, struct salvage_report *report, struct errmsg *err)
+static int mend_tables(struct store *s, bool spare, struct salvage_report *report,
+                       struct errmsg *err)
 {
     int r = make_changes(s->db, report, CHANGES(streams), err);
     if (r == 0)
         r = mend_moments(s, report, err);
+    if (r == 0 && spare)
+        r = make_changes(s->db, report, CHANGES(spare_changes), err);
     if (r == 0)
         r = make_changes(s->db, report, CHANGES(rest), err);
     if (r == 0)
         r = drop_dangling(s->db, report, err);
     if (r == 0)
+        r = mend_gone(s, report, err);
+    if (r == 0)
         r = mend_journal(s, report, err);
     return r ? r : make_changes(s->db, report, CHANGES(counts), err);
 }
 
-int mend_all(struct store *s, struct salvage_report *report, struct errmsg *err)
+int mend_all(struct store *s, bool spare, struct salvage_report *report, struct errmsg *err)
 {
     int r = store_begin(s, err);
     if (r == 0)
-        r = mend_tables(s, report, err);
+        r = mend_tables(s, spare, report, err);
     if (r == 0)
         r = store_commit(s, err);
     if (r)

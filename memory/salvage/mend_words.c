@@ -5,6 +5,7 @@
 
 #include "base/arena.h"
 #include "base/mem.h"
+#include "memory/consolidate_internal.h"
 #include "memory/evidence.h"
 #include "memory/salvage/mend.h"
 
@@ -57,12 +58,31 @@ static int read_channels(struct indexing *x, int64_t stream, struct errmsg *err)
     return r == SQL_DONE ? 0 : r;
 }
 
-/* x->next stands on a moment: id, stream, kind, name, path, t_start, title, gist, block. */
+static int index_span(struct indexing *x, int64_t id, int stratum, const struct moment *m,
+                      struct errmsg *err)
+{
+    int r = m->gist.data
+                ? words_index_text((struct slice){m->title, strlen(m->title)}, m->gist, x->words)
+                : ERR_NOMEM;
+    if (r)
+        return err_set(err, r, "%s", err_text(r));
+    r = store_put_words(x->s, id, x->words, err);
+    if (r == 0 && stratum > STRATUM_EPISODE)
+        r = con_mark(x->s, stratum, stratum == STRATUM_HOUR ? m->start / US_PER_HOUR : m->start,
+                     m->start, err);
+    return r ? r : store_mark_dirty(x->s, m->start, err);
+}
+
+/*
+ * x->next stands on a span: id, stream, kind, name, path, t_start, title, gist, block, stratum. A
+ * moment without evidence has the one row that erasing it left.
+ */
 static int index_moment(struct indexing *x, int64_t *ret_id, struct errmsg *err)
 {
     sqlite3_stmt *q = x->next;
     struct slice block = {sqlite3_column_blob(q, 8), (size_t)sqlite3_column_bytes(q, 8)};
-    struct record *records;
+    struct record *records = NULL;
+    int stratum = sqlite3_column_int(q, 9);
     struct moment m = {.kind = (enum stream_kind)sqlite3_column_int(q, 2),
                        .path = (enum moment_path)sqlite3_column_int(q, 4),
                        .start = sqlite3_column_int64(q, 5)};
@@ -73,8 +93,10 @@ static int index_moment(struct indexing *x, int64_t *ret_id, struct errmsg *err)
     char *name = copy_text(&x->arena, q, 3, &size);
     m.gist.data = copy_text(&x->arena, q, 7, &m.gist.size);
     snprintf(m.title, sizeof(m.title), "%s", (const char *)sqlite3_column_text(q, 6));
-    int r = evidence_decode(block, &x->arena, &records, &m.record_count, err);
+    int r = block.size ? evidence_decode(block, &x->arena, &records, &m.record_count, err) : 0;
     sqlite3_reset(q);
+    if (r == 0 && stratum > 0)
+        return index_span(x, *ret_id, stratum, &m, err);
     if (r == 0 && (!name || !m.gist.data))
         r = err_set(err, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
     m.records = records;
@@ -126,9 +148,9 @@ int mend_words(struct store *s, struct errmsg *err)
         r = sql_prepare(
             s->db,
             "SELECT m.id, m.stream, s.kind, s.name, m.path, m.t_start, m.title, g.text, "
-            "e.block FROM moment m JOIN stream s ON s.id=m.stream "
-            "JOIN evidence e ON e.moment=m.id LEFT JOIN gist g ON g.moment=m.id "
-            "WHERE m.id>?1 AND m.stratum=0 ORDER BY m.id LIMIT 1",
+            "e.block, m.stratum FROM moment m LEFT JOIN stream s ON s.id=m.stream "
+            "LEFT JOIN evidence e ON e.moment=m.id LEFT JOIN gist g ON g.moment=m.id "
+            "WHERE m.id>?1 AND m.stratum>=0 ORDER BY m.id LIMIT 1",
             &x->next, err);
     if (r == 0)
         r = sql_prepare(s->db, "SELECT why FROM unusual WHERE moment=?1 ORDER BY n", &x->why, err);

@@ -48,7 +48,7 @@ static void remove_out(const char *out)
 }
 
 static int with_store(const char *out, struct salvage_report *report, const struct pages *pages,
-                      struct errmsg *err)
+                      bool spare, struct errmsg *err)
 {
     const struct store_options o = {.path = out, .clock = clock_system()};
     struct store *s;
@@ -60,7 +60,9 @@ static int with_store(const char *out, struct salvage_report *report, const stru
         if (r == 0)
             r = trees_copy(pages, s->db, report, err);
         if (r == 0)
-            r = mend_all(s, report, err);
+            r = mend_all(s, spare, report, err);
+        if (r == 0 && salvage_lost(report)) /* counted again at the next opening */
+            r = sql_exec(s->db, "DELETE FROM state WHERE key='keep'", err);
     } else {
         while ((r = store_consolidate(s, err)) == STORE_MORE)
             store_checkpoint(s, true, NULL);
@@ -89,17 +91,21 @@ static int count_rows(const char *out, struct salvage_report *report, struct err
     return r;
 }
 
-static int fill(const struct pages *pages, const char *out, struct salvage_report *report,
-                struct errmsg *err)
+static int fill(const struct pages *pages, const char *out, bool spare,
+                struct salvage_report *report, struct errmsg *err)
 {
+    const struct errmsg why = *err;
     struct verify_counts counts;
+    memset(report, 0, sizeof(*report));
     report->page_size = pages->page_size;
     report->pages = pages->count;
     report->frames = pages->frames_lost;
     report->headless = pages->headless;
-    int r = with_store(out, report, pages, err);
+    report->spare = spare;
+    report->why = why;
+    int r = with_store(out, report, pages, spare, err);
     if (r == 0) /* opened again: the store keeps counters of its own */
-        r = with_store(out, report, NULL, err);
+        r = with_store(out, report, NULL, spare, err);
     if (r == 0)
         r = count_rows(out, report, err);
     if (r == 0)
@@ -115,17 +121,22 @@ static int fill(const struct pages *pages, const char *out, struct salvage_repor
 int salvage_file(const char *path, const char *out, struct salvage_report *ret, struct errmsg *err)
 {
     struct pages pages;
-    memset(ret, 0, sizeof(*ret));
+    err->text[0] = '\0';
     int r = check_free(path, err);
     if (r == 0)
         r = pages_open(path, &pages, err);
     if (r)
         return r;
-    r = make_empty(out, err);
-    if (r == 0) {
-        r = fill(&pages, out, ret, err);
+    /* Damage that no row shows may contradict itself above the evidence: then without that. */
+    for (int spare = 0; spare < 2 && r == 0; spare++) {
+        r = make_empty(out, err);
         if (r)
-            remove_out(out);
+            break;
+        r = fill(&pages, out, spare, ret, err);
+        if (r == 0)
+            break;
+        remove_out(out);
+        r = r == ERR_CORRUPT && !spare ? 0 : r;
     }
     pages_close(&pages);
     return r;
@@ -133,7 +144,7 @@ int salvage_file(const char *path, const char *out, struct salvage_report *ret, 
 
 bool salvage_lost(const struct salvage_report *report)
 {
-    bool lost = report->headless || report->frames > 0 || report->rebuilt > 0;
+    bool lost = report->headless || report->spare || report->frames > 0 || report->rebuilt > 0;
     for (uint32_t i = 0; i < report->table_count; i++)
         lost |= !report->tables[i].remade &&
                 (report->tables[i].broken > 0 || report->tables[i].pages > 0);

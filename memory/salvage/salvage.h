@@ -23,8 +23,10 @@ struct salvage_table {
 
 struct salvage_report {
     uint32_t page_size, pages;
-    uint32_t frames;                      /* of the write-ahead log, broken */
-    bool headless;                        /* the file had no header */
+    uint32_t frames;   /* of the write-ahead log, broken */
+    bool headless;     /* the file had no header */
+    bool spare;        /* what it said beyond its evidence contradicted itself and was left out */
+    struct errmsg why; /* then: how */
     uint64_t moments, records, journaled; /* in the new file */
     uint64_t rebuilt;  /* moments whose row was lost and whose evidence was not */
     uint64_t nameless; /* of those, whose stream is not known any more */

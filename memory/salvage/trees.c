@@ -58,8 +58,7 @@ struct copying {
 static bool is_remade(const char *name)
 {
     return strncmp(name, "words", 5) == 0 || strncmp(name, "sqlite_", 7) == 0 ||
-           strcmp(name, "df") == 0 || strcmp(name, "stratum") == 0 || strcmp(name, "part") == 0 ||
-           strcmp(name, "dirty") == 0;
+           strcmp(name, "df") == 0 || strcmp(name, "stratum") == 0 || strcmp(name, "dirty") == 0;
 }
 
 static enum use use_of(const char *type, const char *name)
