@@ -141,6 +141,14 @@ static void let_rest(struct store *s, int stratum, int64_t unit, bool done, int6
         (struct rest){stratum, unit, now + (rest > least ? rest : least)};
 }
 
+static void read_due(sqlite3_stmt *q, struct due *ret)
+{
+    *ret = (struct due){sqlite3_column_int(q, 0), sqlite3_column_int64(q, 1),
+                        sqlite3_column_int64(q, 2), INT64_MAX};
+    if (sqlite3_column_type(q, 3) != SQLITE_NULL)
+        ret->resume = sqlite3_column_int64(q, 3);
+}
+
 /* The first unit that is marked and does not rest, lower strata first. SQL_DONE when there is none.
  */
 static int next_due(struct store *s, struct due *ret, struct errmsg *err)
@@ -149,10 +157,7 @@ static int next_due(struct store *s, struct due *ret, struct errmsg *err)
     int64_t now = clock_mono(s->clock);
     int r;
     while ((r = sql_step(q, err)) == 0) {
-        *ret = (struct due){sqlite3_column_int(q, 0), sqlite3_column_int64(q, 1),
-                            sqlite3_column_int64(q, 2), INT64_MAX};
-        if (sqlite3_column_type(q, 3) != SQLITE_NULL)
-            ret->resume = sqlite3_column_int64(q, 3);
+        read_due(q, ret);
         if (ret->stratum < STRATUM_EPISODE || ret->stratum > STRATUM_MONTH)
             r = err_set(err, ERR_CORRUPT, "dirty: stratum %d", ret->stratum);
         if (r || !resting(s, ret->stratum, ret->unit, now))
@@ -186,6 +191,24 @@ static int do_unit(struct store *s, const struct due *due, bool *ret_done, struc
                                             : con_above(s, due->stratum, due->unit, err);
     *ret_done = next == INT64_MAX;
     return r ? r : finish(s, due->stratum, due->unit, next, err);
+}
+
+int con_make(struct store *s, int stratum, int64_t unit, struct errmsg *err)
+{
+    struct due due;
+    sqlite3_stmt *q = con_stmt(s, CON_DUE_ONE);
+    int r;
+    do {
+        sqlite3_bind_int(q, 1, stratum);
+        sqlite3_bind_int64(q, 2, unit);
+        r = sql_step(q, err);
+        if (r == 0)
+            read_due(q, &due);
+        sqlite3_reset(q);
+        if (r == 0)
+            r = do_unit(s, &due, err);
+    } while (r == 0);
+    return r == SQL_DONE ? 0 : r;
 }
 
 int store_consolidate(struct store *s, struct errmsg *err)

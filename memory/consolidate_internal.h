@@ -15,6 +15,7 @@
 /* Prepared at the first consolidation. */
 #define CONSOLIDATE_STATEMENTS(X)                                                                  \
     X(DUE, "SELECT stratum, unit, t, resume FROM dirty ORDER BY stratum, unit LIMIT 64")           \
+    X(DUE_ONE, "SELECT stratum, unit, t, resume FROM dirty WHERE stratum=?1 AND unit=?2")          \
     X(DONE, "DELETE FROM dirty WHERE stratum=?1 AND unit=?2")                                      \
     X(PROGRESS, "UPDATE dirty SET t=?3, resume=?3 WHERE stratum=?1 AND unit=?2")                   \
     X(STARTS, "SELECT t_start FROM moment WHERE stratum=0 AND t_start>=?1 AND t_start<=?2 "        \
@@ -197,6 +198,8 @@ int con_add_parts_of(struct store *s, int64_t id, struct errmsg *err);
 int con_begin(struct store *s, struct errmsg *err);
 /* Makes s->consolidation when it is not there yet. */
 int con_prepare(struct store *s, struct errmsg *err);
+/* Makes a unit that is marked, now; nothing where it is not. */
+int con_make(struct store *s, int stratum, int64_t unit, struct errmsg *err);
 int con_mark(struct store *s, int stratum, int64_t unit, int64_t t, struct errmsg *err);
 
 #endif

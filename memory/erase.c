@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "memory/erase_internal.h"
 #include "memory/evidence.h"
+#include "memory/forget_internal.h"
 #include "memory/keep_internal.h"
 
 #define ARENA_CHUNK (64u << 10)
@@ -183,7 +184,7 @@ int erase_load(struct store *s, int64_t id, struct erased *ret, struct errmsg *e
 }
 
 /* The words that are in the index for the span as it was loaded. */
-static int index_words(struct store *s, const struct erased *e, struct errmsg *err)
+int erase_index_words(struct store *s, const struct erased *e, struct errmsg *err)
 {
     struct store_words *w = s->erasure->words;
     int r = e->row.stratum == STRATUM_MOMENT
@@ -192,20 +193,19 @@ static int index_words(struct store *s, const struct erased *e, struct errmsg *e
     return r ? err_set(err, r, "%s", err_text(r)) : 0;
 }
 
-static int delete_words(struct store *s, const struct erased *e, struct errmsg *err)
+int erase_delete_words(struct store *s, const struct erased *e, struct errmsg *err)
 {
-    int r = index_words(s, e, err);
+    int r = erase_index_words(s, e, err);
     return r ? r : store_delete_words(s, e->id, s->erasure->words, err);
 }
 
-static int one_id(struct store *s, enum erase_statement which, int64_t id, struct errmsg *err)
+int erase_one(struct store *s, enum erase_statement which, int64_t id, struct errmsg *err)
 {
     sqlite3_bind_int64(erase_stmt(s, which), 1, id);
     return sql_run(erase_stmt(s, which), err);
 }
 
-static int con_one_id(struct store *s, enum consolidate_statement which, int64_t id,
-                      struct errmsg *err)
+int erase_con_one(struct store *s, enum consolidate_statement which, int64_t id, struct errmsg *err)
 {
     sqlite3_bind_int64(con_stmt(s, which), 1, id);
     return sql_run(con_stmt(s, which), err);
@@ -225,39 +225,34 @@ int store_erase_evidence(struct store *s, int64_t id, struct errmsg *err)
     int r = load_moment(s, id, &e, err);
     if (r || !e.evidence)
         return r;
-    r = delete_words(s, &e, err);
+    r = erase_delete_words(s, &e, err);
     if (r == 0)
         r = gone_add_records(s, e.row.stream, e.moment.records, e.moment.record_count, err);
     if (r == 0)
         r = keep_gone(s, id, false, e.block_size, err);
     if (r == 0)
-        r = one_id(s, ERASE_EVIDENCE_DELETE, id, err);
+        r = erase_one(s, ERASE_EVIDENCE_DELETE, id, err);
     e.moment.record_count = 0;
     if (r == 0)
-        r = index_words(s, &e, err);
+        r = erase_index_words(s, &e, err);
     return r ? r : store_put_words(s, id, s->erasure->words, err);
 }
 
-/* Counts a moment's share of an entity back; one that nothing names any more goes. */
-static int take_back(struct store *s, int64_t entity, int64_t count, struct errmsg *err)
+int erase_entity_recount(struct store *s, int64_t entity, struct errmsg *err)
 {
-    sqlite3_stmt *sub = erase_stmt(s, ERASE_ENTITY_SUB);
     sqlite3_stmt *span = erase_stmt(s, ERASE_ENTITY_SPAN);
-    sqlite3_bind_int64(sub, 1, entity);
-    sqlite3_bind_int64(sub, 2, count);
-    int r = sql_run(sub, err);
-    if (r)
-        return r;
     sqlite3_bind_int64(span, 1, entity);
-    r = sql_step(span, err);
+    int r = sql_step(span, err);
     if (r)
         return r;
     bool none = sqlite3_column_type(span, 0) == SQLITE_NULL;
     int64_t first = sqlite3_column_int64(span, 0), last = sqlite3_column_int64(span, 1);
     sqlite3_reset(span);
     if (none) {
+        /* Its id may be remembered, with counts that are not written yet. */
+        r = store_entities_write(s, err);
         store_entities_forget(s);
-        return one_id(s, ERASE_ENTITY_DELETE, entity, err);
+        return r ? r : erase_one(s, ERASE_ENTITY_DELETE, entity, err);
     }
     sqlite3_stmt *put = erase_stmt(s, ERASE_ENTITY_SPAN_PUT);
     sqlite3_bind_int64(put, 1, entity);
@@ -266,7 +261,19 @@ static int take_back(struct store *s, int64_t entity, int64_t count, struct errm
     return sql_run(put, err);
 }
 
-static int take_back_entities(struct store *s, int64_t id, struct errmsg *err)
+int erase_entity_count(struct store *s, int64_t entity, int64_t count, struct errmsg *err)
+{
+    sqlite3_stmt *sub = erase_stmt(s, ERASE_ENTITY_SUB);
+    sqlite3_bind_int64(sub, 1, entity);
+    sqlite3_bind_int64(sub, 2, count);
+    int r = sql_run(sub, err);
+    if (r)
+        return r;
+    return s->erasure->later ? forget_note(s, FORGET_RECOUNT, entity, (struct slice){NULL, 0}, err)
+                             : erase_entity_recount(s, entity, err);
+}
+
+int erase_links(struct store *s, int64_t id, struct errmsg *err)
 {
     sqlite3_stmt *q = erase_stmt(s, ERASE_LINKS);
     struct buf links = {0};
@@ -281,18 +288,17 @@ static int take_back_entities(struct store *s, int64_t id, struct errmsg *err)
     }
     r = r != SQL_DONE        ? r
         : buf_failed(&links) ? nomem(err)
-                             : one_id(s, ERASE_LINKS_DELETE, id, err);
+                             : erase_one(s, ERASE_LINKS_DELETE, id, err);
     for (size_t at = 0; at < links.size && r == 0; at += 2 * sizeof(int64_t)) {
         int64_t link[2];
         memcpy(link, links.data + at, sizeof(link));
-        r = take_back(s, link[0], link[1], err);
+        r = erase_entity_count(s, link[0], link[1], err);
     }
     buf_deinit(&links);
     return r;
 }
 
-/* Its rows in all tables, once its words and links are dealt with. */
-static int delete_rows(struct store *s, const struct erased *e, struct errmsg *err)
+int erase_rows(struct store *s, const struct erased *e, struct errmsg *err)
 {
     static const enum erase_statement ours[] = {ERASE_EVIDENCE_DELETE, ERASE_UNUSUAL_DELETE,
                                                 ERASE_STAT_DELETE};
@@ -300,11 +306,29 @@ static int delete_rows(struct store *s, const struct erased *e, struct errmsg *e
                                                         CON_PARTS_DELETE, CON_MOMENT_DELETE};
     int r = e->row.stratum == STRATUM_MOMENT ? keep_gone(s, e->id, true, e->block_size, err) : 0;
     for (size_t i = 0; i < sizeof(ours) / sizeof(*ours) && r == 0; i++)
-        r = one_id(s, ours[i], e->id, err);
+        r = erase_one(s, ours[i], e->id, err);
     for (size_t i = 0; i < sizeof(theirs) / sizeof(*theirs) && r == 0; i++)
-        r = con_one_id(s, theirs[i], e->id, err);
+        r = erase_con_one(s, theirs[i], e->id, err);
     store_count_span(s, e->row.stratum, -1, 0);
     return r;
+}
+
+int erase_loaded(struct store *s, const struct erased *e, enum erase_why why, struct errmsg *err)
+{
+    int r = erase_delete_words(s, e, err);
+    if (r == 0 && e->evidence)
+        r = gone_add_records(s, e->row.stream, e->moment.records, e->moment.record_count, err);
+    if (r == 0 && why == ERASE_EVICT)
+        r = remainder_add(s, e, err);
+    if (r == 0 && why == ERASE_FORGET)
+        r = erase_links(s, e->id, err);
+    if (r == 0 && why == ERASE_FORGET)
+        r = store_take_back_tallies(s, e->id, e->row.stream, err);
+    if (r == 0 && why == ERASE_FORGET)
+        r = store_take_back_facts(s, e->id, e->row.stream, err);
+    if (r == 0 && why == ERASE_FORGET)
+        r = store_mark_dirty(s, e->row.t_start, err);
+    return r ? r : erase_rows(s, e, err);
 }
 
 int store_erase_moment(struct store *s, int64_t id, enum erase_why why, struct errmsg *err)
@@ -313,21 +337,7 @@ int store_erase_moment(struct store *s, int64_t id, enum erase_why why, struct e
     int r = load_moment(s, id, &e, err);
     if (r == 0 && why == ERASE_EVICT && e.parent == 0)
         r = err_set(err, ERR_BUSY, "memory %lld lies in no episode yet", (long long)id);
-    if (r == 0)
-        r = delete_words(s, &e, err);
-    if (r == 0 && e.evidence)
-        r = gone_add_records(s, e.row.stream, e.moment.records, e.moment.record_count, err);
-    if (r == 0 && why == ERASE_EVICT)
-        r = remainder_add(s, &e, err);
-    if (r == 0 && why == ERASE_FORGET)
-        r = take_back_entities(s, id, err);
-    if (r == 0 && why == ERASE_FORGET)
-        r = store_take_back_tallies(s, id, e.row.stream, err);
-    if (r == 0 && why == ERASE_FORGET)
-        r = store_take_back_facts(s, id, e.row.stream, err);
-    if (r == 0 && why == ERASE_FORGET)
-        r = store_mark_dirty(s, e.row.t_start, err);
-    return r ? r : delete_rows(s, &e, err);
+    return r ? r : erase_loaded(s, &e, why, err);
 }
 
 int store_erase_span(struct store *s, int64_t id, struct errmsg *err)
@@ -350,8 +360,8 @@ int store_erase_span(struct store *s, int64_t id, struct errmsg *err)
     if (r == 0)
         return ERASE_HAS_CHILDREN;
     if (r == SQL_DONE)
-        r = delete_words(s, &e, err);
+        r = erase_delete_words(s, &e, err);
     if (r == 0)
         r = remainder_add(s, &e, err);
-    return r ? r : delete_rows(s, &e, err);
+    return r ? r : erase_rows(s, &e, err);
 }

@@ -42,6 +42,35 @@
                 "SELECT id, title, coalesce((SELECT why FROM unusual WHERE moment=?1 "             \
                 "ORDER BY score DESC, bits DESC LIMIT 1), '') FROM moment WHERE id=?1")            \
     X(PAST_DELETE, "DELETE FROM past WHERE moment=?1")                                             \
+    X(RUNS, "SELECT stream, t_start, t_end, first, last, bits, z, score, why FROM unusual "        \
+            "WHERE moment=?1 ORDER BY n")                                                          \
+    X(LINK_NAMES, "SELECT x.entity, x.count, e.kind, e.name FROM entity_moment x "                 \
+                  "JOIN entity e ON e.id=x.entity WHERE x.moment=?1")                              \
+    X(EVIDENCE_UPDATE, "UPDATE evidence SET block=?2 WHERE moment=?1")                             \
+    X(MOMENT_UPDATE, "UPDATE moment SET t_start=?2, t_end=?3, records=?4, raw_bytes=?5, "          \
+                     "seq_first=?6, seq_last=?7, unusual=?8, flags=?9, bits_max=?10, z=?11, "      \
+                     "hash=?12, title=?13 WHERE id=?1")                                            \
+    X(BELOW, "SELECT id, stratum FROM moment WHERE stratum IN (?1, ~?1) AND "                      \
+             "t_start BETWEEN ?2 AND ?3 AND parent=?4")                                            \
+    X(REMAINDER_SUB, "UPDATE moment SET records=records-?2, raw_bytes=raw_bytes-?3, "              \
+                     "unusual=unusual-?4 WHERE id=?1")                                             \
+    X(SHOWN_BY, "SELECT m.stratum, m.t_start FROM part p JOIN moment m ON m.id=p.moment "          \
+                "WHERE m.stratum<0 AND (p.usual=?1 OR p.peak=?1)")                                 \
+    X(ENTITY_LINKS_DELETE, "DELETE FROM entity_moment WHERE entity=?1")                            \
+    X(KIND_TEXT, "SELECT text FROM kind WHERE id=?1")                                              \
+    X(KIND_BLANK, "UPDATE kind SET text='(forgotten ' || id || ')' WHERE id=?1")                                                 \
+    X(STREAM_PENDING, "DELETE FROM pending WHERE stream=?1")                                       \
+    X(STREAM_CHANNELS, "DELETE FROM channel WHERE stream=?1")                                      \
+    X(PART_STAT_DELETE, "DELETE FROM stat WHERE moment=?1 AND stream=?2")                          \
+    X(STAT_STREAMS, "SELECT stream FROM stat WHERE moment=?1")                                     \
+    X(STREAM_KINDS, "DELETE FROM kind WHERE stream=?1")                                            \
+    X(STREAM_GONE, "DELETE FROM gone WHERE stream=?1")                                             \
+    X(STREAM_STATE, "DELETE FROM state WHERE key='model/' || ?1")                                  \
+    X(STREAM_DELETE, "DELETE FROM stream WHERE id=?1")                                             \
+    X(FORGET_NEXT, "SELECT what, id, arg FROM forget WHERE what BETWEEN 1 AND 19 "                 \
+                   "ORDER BY what, id LIMIT 1")                                                    \
+    X(FORGET_DONE, "DELETE FROM forget WHERE what=?1 AND id=?2")                                   \
+    X(FORGET_PUT, "INSERT OR IGNORE INTO forget(what, id, arg) VALUES(?1, ?2, ?3)")                \
     X(GONE_BEFORE, "SELECT seq_first, seq_last FROM gone WHERE stream=?1 AND seq_first<=?2 "       \
                    "ORDER BY seq_first DESC LIMIT 1")                                              \
     X(GONE_DELETE, "DELETE FROM gone WHERE stream=?1 AND seq_first=?2")                            \
@@ -62,6 +91,7 @@ struct erasure {
     struct arena arena; /* of the moment at hand */
     struct store_words *words;
     uint32_t gone_puts; /* since the ranges of a stream were last counted */
+    bool later;         /* first and last of entities are found when all is erased (forget.c) */
 };
 
 static inline sqlite3_stmt *erase_stmt(struct store *s, enum erase_statement which)
@@ -85,6 +115,24 @@ struct erased {
 };
 
 int erase_load(struct store *s, int64_t id, struct erased *ret, struct errmsg *err);
+/* The words that are in the index for the span as it was loaded, into the erasure's `words`. */
+int erase_index_words(struct store *s, const struct erased *e, struct errmsg *err);
+/* Takes these out. */
+int erase_delete_words(struct store *s, const struct erased *e, struct errmsg *err);
+/* What store_erase_moment does with one that was loaded. */
+int erase_loaded(struct store *s, const struct erased *e, enum erase_why why, struct errmsg *err);
+/* Its rows in all tables but words and links. */
+int erase_rows(struct store *s, const struct erased *e, struct errmsg *err);
+/* Counts `count` of an entity back; one that nothing names any more goes. */
+int erase_entity_count(struct store *s, int64_t entity, int64_t count, struct errmsg *err);
+/* Takes all links of a span to entities away, and counts them back. */
+int erase_links(struct store *s, int64_t id, struct errmsg *err);
+/* Finds first and last of an entity again, or deletes it. */
+int erase_entity_recount(struct store *s, int64_t entity, struct errmsg *err);
+/* Runs a statement whose only parameter is an id. */
+int erase_one(struct store *s, enum erase_statement which, int64_t id, struct errmsg *err);
+int erase_con_one(struct store *s, enum consolidate_statement which, int64_t id,
+                  struct errmsg *err);
 
 /* Adds a moment's or a span's share to the remainder of its parent, which is made when there is
  * none. Links to entities move along. */

@@ -150,17 +150,11 @@ static int merge_latents(struct store *s, const struct erased *e, const struct t
     return store_put_latent(s, t->id, (uint32_t)model, mean, err);
 }
 
-static int one_id(struct store *s, enum erase_statement which, int64_t id, struct errmsg *err)
-{
-    sqlite3_bind_int64(erase_stmt(s, which), 1, id);
-    return sql_run(erase_stmt(s, which), err);
-}
-
 /* What is shown of a moment goes when the merged part names it no more. */
 static int settle_past(struct store *s, const struct part *merged, int64_t id, struct errmsg *err)
 {
-    return id == merged->usual || id == merged->peak ? one_id(s, ERASE_PAST_PUT, id, err)
-                                                     : one_id(s, ERASE_PAST_DELETE, id, err);
+    return id == merged->usual || id == merged->peak ? erase_one(s, ERASE_PAST_PUT, id, err)
+                                                     : erase_one(s, ERASE_PAST_DELETE, id, err);
 }
 
 static int merge_part(struct store *s, int64_t remainder, const struct part *p, struct errmsg *err)
@@ -224,7 +218,6 @@ static int move_links(struct store *s, int64_t from, int64_t to, struct errmsg *
     sqlite3_stmt *q = erase_stmt(s, ERASE_LINKS);
     sqlite3_stmt *put = store_stmt(s, SQL_ENTITY_MOMENT_PUT);
     int r;
-    arena_reset(&s->erasure->arena);
     sqlite3_bind_int64(q, 1, from);
     struct buf links = {0};
     while ((r = sql_step(q, err)) == 0) {
@@ -233,7 +226,7 @@ static int move_links(struct store *s, int64_t from, int64_t to, struct errmsg *
     }
     r = r != SQL_DONE        ? r
         : buf_failed(&links) ? err_set(err, ERR_NOMEM, "%s", err_text(ERR_NOMEM))
-                             : one_id(s, ERASE_LINKS_DELETE, from, err);
+                             : erase_one(s, ERASE_LINKS_DELETE, from, err);
     for (size_t at = 0; at < links.size && r == 0; at += 2 * sizeof(int64_t)) {
         int64_t link[2];
         memcpy(link, links.data + at, sizeof(link));
@@ -286,7 +279,7 @@ int remainder_drop(struct store *s, const struct erased *span, int64_t to, struc
            id) {
         r = move_links(s, id, to, err);
         if (r == 0)
-            r = one_id(s, ERASE_STAT_DELETE, id, err);
+            r = erase_one(s, ERASE_STAT_DELETE, id, err);
         for (size_t i = 0; i < 3 && r == 0; i++) {
             sqlite3_bind_int64(con_stmt(s, deletes[i]), 1, id);
             r = sql_run(con_stmt(s, deletes[i]), err);

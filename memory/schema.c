@@ -192,6 +192,7 @@ const char schema_v1[] =
  * text streams; stat: what is counted and measured of a span's stream, in sums that can be added.
  * fact: values that records stated, with the span in which they held.
  * gone: numbers that were stored and let go. past: what spans above still say of such a moment.
+ * forget: what is still to do of a forgetting under way.
  */
 const char schema_v2[] = "ALTER TABLE moment ADD COLUMN touched REAL NOT NULL DEFAULT 0;\n"
                          "ALTER TABLE moment ADD COLUMN hits INTEGER NOT NULL DEFAULT 0;\n"
@@ -246,6 +247,13 @@ const char schema_v2[] = "ALTER TABLE moment ADD COLUMN touched REAL NOT NULL DE
                          "  why TEXT NOT NULL\n"
                          ") STRICT;\n"
 
+                         "CREATE TABLE forget(\n"
+                         "  what INTEGER NOT NULL,\n"
+                         "  id INTEGER NOT NULL,\n"
+                         "  arg BLOB,\n"
+                         "  PRIMARY KEY(what, id)\n"
+                         ") STRICT, WITHOUT ROWID;\n"
+
                          "DROP VIEW timeline;\n"
                          "CREATE VIEW timeline AS\n"
                          "  SELECT m.id, m.stratum, s.name AS stream,\n"
@@ -296,6 +304,7 @@ const char *const schema_objects[] = {
     "fact_since",
     "gone",
     "past",
+    "forget",
     "words",
     "words_data",
     "words_idx",

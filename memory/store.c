@@ -137,7 +137,7 @@ static int open_database(struct store *s, const struct store_options *options, s
     if (rc != SQLITE_OK)
         return sql_error(s->db, rc, err, s->path);
     sqlite3_extended_result_codes(s->db, 1);
-    sqlite3_busy_timeout(s->db, 10000);
+    sqlite3_busy_timeout(s->db, STORE_BUSY_MS);
     int version;
     r = check_ours(s, &version, err);
     if (r)
@@ -321,11 +321,13 @@ void store_rollback(struct store *s)
 
 int store_checkpoint(struct store *s, bool truncate, struct errmsg *err)
 {
+    if (s->scrubbing)
+        return 0;
     int mode = truncate ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE;
     /* Readers in the way are no error: the next checkpoint goes on where this one stopped. */
     sqlite3_busy_timeout(s->db, 0);
     int rc = sqlite3_wal_checkpoint_v2(s->db, NULL, mode, NULL, NULL);
-    sqlite3_busy_timeout(s->db, 10000);
+    sqlite3_busy_timeout(s->db, STORE_BUSY_MS);
     return rc == SQLITE_BUSY ? 0 : sql_error(s->db, rc, err, "checkpoint");
 }
 

@@ -10,6 +10,8 @@
 #include "memory/words.h"
 #include "memory/words_internal.h"
 
+#define STORE_BUSY_MS 10000 /* waiting for readers, where nothing else is said */
+
 #define MOMENT_FIELDS                                                                              \
     "stratum, stream, t_start, t_end, records, raw_bytes, seq_first, seq_last, bits, bits_max, "   \
     "z, unusual, path, code, confidence, tau, model, flags, ended, created, hash, title, touched"
@@ -155,6 +157,7 @@ struct store {
     struct consolidation *consolidation;
     struct erasure *erasure;
     struct keeper *keeper;
+    bool scrubbing; /* no checkpoint now: what the WAL holds is cleared last */
 };
 
 static inline sqlite3_stmt *store_stmt(struct store *s, enum store_statement which)
@@ -222,6 +225,8 @@ int store_put_facts(struct store *s, int64_t id, int64_t stream, const struct mo
 int store_take_back_facts(struct store *s, int64_t id, int64_t stream, struct errmsg *err);
 /* After a rollback, and when rows of kind were deleted. */
 void store_kinds_forget(struct store *s);
+/* Takes lines out of the count of a kind; one of which nothing is left goes. */
+int store_take_back_kind(struct store *s, int64_t kind, uint64_t count, struct errmsg *err);
 
 void consolidation_free(struct consolidation *c);
 void erasure_free(struct erasure *e);

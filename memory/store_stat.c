@@ -151,7 +151,7 @@ int store_put_tallies(struct store *s, int64_t id, int64_t stream, const struct 
                           err);
 }
 
-static int take_back_kind(struct store *s, int64_t kind, uint64_t count, struct errmsg *err)
+int store_take_back_kind(struct store *s, int64_t kind, uint64_t count, struct errmsg *err)
 {
     sqlite3_stmt *sub = store_stmt(s, SQL_KIND_SUB), *delete = store_stmt(s, SQL_KIND_DELETE);
     sqlite3_bind_int64(sub, 1, kind);
@@ -184,7 +184,7 @@ int store_take_back_tallies(struct store *s, int64_t id, int64_t stream, struct 
     sqlite3_reset(get);
     for (uint32_t i = 0; i < sums.count && r == 0; i++)
         if (sums.items[i].what == STAT_KIND)
-            r = take_back_kind(s, sums.items[i].id, sums.items[i].count, err);
+            r = store_take_back_kind(s, sums.items[i].id, sums.items[i].count, err);
     return r == SQL_DONE ? 0 : r;
 }
 

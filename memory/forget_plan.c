@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What goes: all moments are looked at by rising id, their evidence where the records must be
+ * asked; then the remainders of evicted ones, and for a pattern the other texts of the file. What
+ * is only remembered as a sum cannot be divided: a remainder that reaches into the time goes whole.
+ *
+ * Sizes: 10,000 records a slice where they are asked; a row of the plan has at most 40 bytes.
+ */
+#include <endian.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <utf8proc.h>
+
+#include "memory/evidence.h"
+#include "memory/forget_internal.h"
+
+#define SLICE_US 15000
+#define SLICE_ROWS 512
+
+enum plan_part {
+    PART_BEGIN,
+    PART_MOMENTS,
+    PART_REMAINDERS,
+    PART_PAST,
+    PART_MARKS,
+    PART_ENTITIES,
+    PART_KINDS,
+    PART_END
+};
+
+int forget_fold(struct slice text, struct buf *out)
+{
+    bool ascii = true;
+    buf_clear(out);
+    for (size_t i = 0; i < text.size && ascii; i++)
+        ascii = (unsigned char)text.data[i] < 0x80;
+    if (ascii) {
+        for (size_t i = 0; i < text.size; i++) {
+            char c = text.data[i];
+            buf_putc(out, c >= 'A' && c <= 'Z' ? (char)(c + 32) : c);
+        }
+        return buf_failed(out) ? ERR_NOMEM : 0;
+    }
+    utf8proc_uint8_t *folded = NULL;
+    utf8proc_ssize_t size =
+        utf8proc_map((const utf8proc_uint8_t *)text.data, (utf8proc_ssize_t)text.size, &folded,
+                     UTF8PROC_STABLE | UTF8PROC_COMPOSE | UTF8PROC_CASEFOLD);
+    if (size >= 0)
+        buf_append(out, folded, (size_t)size);
+    else if (size != UTF8PROC_ERROR_NOMEM)
+        buf_append(out, text.data, text.size);
+    free(folded);
+    return size == UTF8PROC_ERROR_NOMEM || buf_failed(out) ? ERR_NOMEM : 0;
+}
+
+bool forget_matches(struct forget *f, struct slice text)
+{
+    if (text.size == 0 || f->pattern.size == 0)
+        return false;
+    /* Without memory for folding it goes: forgetting too much is the smaller harm. */
+    return forget_fold(text, &f->folded) != 0 ||
+           memmem(f->folded.data, f->folded.size, f->pattern.data, f->pattern.size) != NULL;
+}
+
+static struct slice column(sqlite3_stmt *q, int at)
+{
+    const unsigned char *text = sqlite3_column_text(q, at);
+    return (struct slice){(const char *)text, text ? (size_t)sqlite3_column_bytes(q, at) : 0};
+}
+
+static int plan(struct store *s, struct forget *f, int what, int64_t id, struct slice arg,
+                struct errmsg *err)
+{
+    f->next.receipt.planned++;
+    return f->selector.dry ? 0 : forget_note(s, what, id, arg, err);
+}
+
+static bool in_time(const struct forget_selector *x, int64_t t)
+{
+    return (x->since == TIME_UNKNOWN || t >= x->since) &&
+           (x->until == TIME_UNKNOWN || t < x->until);
+}
+
+static bool is_whole(const struct forget_selector *x, int64_t t_start, int64_t t_end)
+{
+    return x->match.size == 0 && in_time(x, t_start) && in_time(x, t_end);
+}
+
+/* A sensor's payload is its channels' names here. */
+static bool channels_match(struct forget *f, const struct erased *e, const struct record *r)
+{
+    for (uint32_t i = 0; i < r->sample_count; i++) {
+        uint16_t c = r->samples[i].channel;
+        const char *name = c < e->channel_count ? e->channels[c] : NULL;
+        if (name && forget_matches(f, (struct slice){name, strlen(name)}))
+            return true;
+    }
+    return false;
+}
+
+static bool record_goes(struct forget *f, const struct erased *e, const struct record *r)
+{
+    const struct forget_selector *x = &f->selector;
+    if (!in_time(x, r->time))
+        return false;
+    return x->match.size == 0 || forget_matches(f, r->text) || forget_matches(f, r->ref) ||
+           channels_match(f, e, r);
+}
+
+/* Does what is told of the moment hold the pattern? */
+static bool is_told(struct forget *f, const struct erased *e)
+{
+    bool told = forget_matches(f, e->row.title) || forget_matches(f, e->moment.gist);
+    for (uint32_t i = 0; i < e->moment.unusual_count && !told; i++) {
+        const char *why = e->moment.unusual[i].why;
+        told = forget_matches(f, (struct slice){why, strlen(why)});
+    }
+    return told;
+}
+
+static void count(struct forget *f, bool whole, int64_t records, int64_t bytes)
+{
+    struct forget_receipt *receipt = &f->next.receipt;
+    if (!f->selector.dry)
+        return;
+    receipt->records += (uint64_t)records;
+    receipt->bytes += (uint64_t)bytes;
+    receipt->moments += whole;
+    receipt->rewritten += !whole;
+}
+
+/* A moment whose records must be asked one by one. */
+static int plan_some(struct store *s, struct forget *f, const struct erased *e, struct errmsg *err)
+{
+    struct forget_some some = {0};
+    int64_t goes = 0, bytes = 0;
+    for (uint32_t i = 0; i < e->moment.record_count; i++) {
+        if (!record_goes(f, e, &e->moment.records[i]))
+            continue;
+        some.records[i / 8] |= (unsigned char)(1 << i % 8);
+        bytes += (int64_t)record_payload_size(&e->moment.records[i]);
+        goes++;
+    }
+    bool told = f->pattern.size > 0 && is_told(f, e);
+    /* Of one without evidence nobody can say which records it told of. */
+    bool whole = e->evidence ? goes == e->moment.record_count : told || f->pattern.size == 0;
+    if (goes == 0 && !told && !whole)
+        return 0;
+    count(f, whole, whole ? e->row.records : goes, whole ? e->row.raw_bytes : bytes);
+    some.reword = told;
+    struct slice arg = {(const char *)&some, sizeof(some)};
+    return plan(s, f, FORGET_MOMENT, e->id, whole ? (struct slice){NULL, 0} : arg, err);
+}
+
+struct candidate {
+    int64_t id, t_start, t_end, records, bytes;
+};
+
+static int plan_moment(struct store *s, struct forget *f, const struct candidate *c,
+                       struct errmsg *err)
+{
+    struct erased e;
+    if (is_whole(&f->selector, c->t_start, c->t_end)) {
+        count(f, true, c->records, c->bytes);
+        return plan(s, f, FORGET_MOMENT, c->id, (struct slice){NULL, 0}, err);
+    }
+    int r = erase_load(s, c->id, &e, err);
+    return r ? r : plan_some(s, f, &e, err);
+}
+
+/* SQL_DONE: the part is through; else rows may be left. */
+static int moments_slice(struct store *s, struct forget *f, struct errmsg *err)
+{
+    const struct forget_selector *x = &f->selector;
+    struct candidate found[SLICE_ROWS];
+    int64_t start = clock_mono(clock_system());
+    uint32_t n = 0;
+    sqlite3_stmt *q;
+    int r = sql_prepare(s->db,
+                        "SELECT id, t_start, t_end, records, raw_bytes FROM moment WHERE id>?1 AND "
+                        "id<=?2 AND stratum=0 AND (?3=0 OR stream=?3) AND t_end>=?4 AND t_start<?5 "
+                        "ORDER BY id LIMIT ?6",
+                        &q, err);
+    if (r)
+        return r;
+    sqlite3_bind_int64(q, 1, f->next.at);
+    sqlite3_bind_int64(q, 2, f->last_moment);
+    sqlite3_bind_int64(q, 3, x->stream);
+    sqlite3_bind_int64(q, 4, x->since == TIME_UNKNOWN ? INT64_MIN : x->since);
+    sqlite3_bind_int64(q, 5, x->until == TIME_UNKNOWN ? INT64_MAX : x->until);
+    sqlite3_bind_int64(q, 6, SLICE_ROWS);
+    while (n < SLICE_ROWS && (r = sql_step(q, err)) == 0)
+        found[n++] = (struct candidate){sqlite3_column_int64(q, 0), sqlite3_column_int64(q, 1),
+                                        sqlite3_column_int64(q, 2), sqlite3_column_int64(q, 3),
+                                        sqlite3_column_int64(q, 4)};
+    sqlite3_finalize(q);
+    r = r == SQL_DONE ? 0 : r;
+    for (uint32_t i = 0; i < n && r == 0; i++) {
+        r = plan_moment(s, f, &found[i], err);
+        f->next.at = found[i].id;
+        if (clock_mono(clock_system()) - start > SLICE_US)
+            return r;
+    }
+    return r ? r : n < SLICE_ROWS ? SQL_DONE : 0;
+}
+
+/* Few rows, in one go. */
+static int plan_remainders(struct store *s, struct forget *f, struct errmsg *err)
+{
+    const struct forget_selector *x = &f->selector;
+    if (x->match.size)
+        return 0;
+    sqlite3_stmt *q;
+    int r =
+        sql_prepare(s->db,
+                    "SELECT id FROM moment m WHERE stratum<0 AND t_end>=?2 AND t_start<?3 AND "
+                    "(?1=0 OR EXISTS(SELECT 1 FROM part p WHERE p.moment=m.id AND p.stream=?1))",
+                    &q, err);
+    if (r)
+        return r;
+    uint64_t stream = htole64((uint64_t)x->stream);
+    struct slice arg = {(const char *)&stream, x->stream ? sizeof(stream) : 0};
+    sqlite3_bind_int64(q, 1, x->stream);
+    sqlite3_bind_int64(q, 2, x->since == TIME_UNKNOWN ? INT64_MIN : x->since);
+    sqlite3_bind_int64(q, 3, x->until == TIME_UNKNOWN ? INT64_MAX : x->until);
+    while ((r = sql_step(q, err)) == 0 &&
+           (r = plan(s, f, FORGET_REMAINDER, sqlite3_column_int64(q, 0), arg, err)) == 0)
+        continue;
+    sqlite3_finalize(q);
+    return r == SQL_DONE ? 0 : r;
+}
+
+static bool is_match_alone(const struct forget_selector *x)
+{
+    return x->match.size && !x->stream && x->since == TIME_UNKNOWN && x->until == TIME_UNKNOWN;
+}
+
+/* What the sums of evicted moments still tell. */
+static int plan_marks(struct store *s, struct forget *f, struct errmsg *err)
+{
+    sqlite3_stmt *q;
+    if (!is_match_alone(&f->selector))
+        return 0;
+    int r = sql_prepare(s->db,
+                        "SELECT t.moment, t.data FROM stat t JOIN moment m ON m.id=t.moment "
+                        "WHERE m.stratum<0",
+                        &q, err);
+    if (r)
+        return r;
+    while ((r = sql_step(q, err)) == 0) {
+        struct slice blob = {sqlite3_column_blob(q, 1), (size_t)sqlite3_column_bytes(q, 1)};
+        arena_reset(&s->erasure->arena);
+        if (forget_marks_match(f, blob, &s->erasure->arena))
+            r = plan(s, f, FORGET_MARKS, sqlite3_column_int64(q, 0), (struct slice){NULL, 0}, err);
+        if (r)
+            break;
+    }
+    sqlite3_finalize(q);
+    return r == SQL_DONE ? 0 : r;
+}
+
+/* Texts that stand for themselves: rows of (id, text, text). */
+static int plan_texts(struct store *s, struct forget *f, int what, const char *sql,
+                      struct errmsg *err)
+{
+    sqlite3_stmt *q;
+    int r = is_match_alone(&f->selector) ? sql_prepare(s->db, sql, &q, err) : SQL_DONE;
+    if (r)
+        return r == SQL_DONE ? 0 : r;
+    while ((r = sql_step(q, err)) == 0) {
+        if (forget_matches(f, column(q, 1)) || forget_matches(f, column(q, 2)))
+            r = plan(s, f, what, sqlite3_column_int64(q, 0), (struct slice){NULL, 0}, err);
+        if (r)
+            break;
+    }
+    sqlite3_finalize(q);
+    return r == SQL_DONE ? 0 : r;
+}
+
+/* A memory that is named, with all below it. */
+static int plan_id(struct store *s, struct forget *f, struct errmsg *err)
+{
+    sqlite3_stmt *q = erase_stmt(s, ERASE_LOAD);
+    sqlite3_bind_int64(q, 1, f->selector.id);
+    int r = sql_step(q, err);
+    int stratum = r == 0 ? sqlite3_column_int(q, 0) : -1;
+    int64_t records = sqlite3_column_int64(q, 5), bytes = sqlite3_column_int64(q, 6);
+    sqlite3_reset(q);
+    if (r == SQL_DONE || (r == 0 && stratum < 0))
+        return err_set(err, ERR_NOTFOUND, "no memory %lld", (long long)f->selector.id);
+    if (r)
+        return r;
+    f->next.part = PART_END;
+    count(f, stratum == STRATUM_MOMENT, records, bytes);
+    return plan(s, f, stratum == STRATUM_MOMENT ? FORGET_MOMENT : FORGET_SPAN, f->selector.id,
+                (struct slice){NULL, 0}, err);
+}
+
+/* What the selector names must be there. */
+static int begin(struct store *s, struct forget *f, struct errmsg *err)
+{
+    const struct forget_selector *x = &f->selector;
+    int64_t one;
+    char sql[96];
+    int r = sql_int64(s->db, "SELECT coalesce(max(id), 0) FROM moment", &f->last_moment, err);
+    if (r == 0 && x->id)
+        return plan_id(s, f, err);
+    snprintf(sql, sizeof(sql), "SELECT id FROM stream WHERE id=%lld", (long long)x->stream);
+    if (r == 0 && x->stream)
+        r = sql_int64(s->db, sql, &one, err);
+    if (r)
+        return err_set(err, r, "no stream %lld", (long long)x->stream);
+    f->next.part = PART_MOMENTS;
+    return 0;
+}
+
+static bool is_whole_stream(const struct forget_selector *x)
+{
+    return x->stream && x->match.size == 0 && x->since == TIME_UNKNOWN && x->until == TIME_UNKNOWN;
+}
+
+static int end(struct store *s, struct forget *f, struct errmsg *err)
+{
+    int r = 0;
+    if (is_whole_stream(&f->selector))
+        r = plan(s, f, FORGET_STREAM, f->selector.stream, (struct slice){NULL, 0}, err);
+    if (r == 0 && f->next.receipt.planned && !f->selector.dry)
+        r = forget_note(s, FORGET_PLANNED, 0, (struct slice){NULL, 0}, err);
+    return r;
+}
+
+int forget_plan(struct store *s, struct forget *f, struct errmsg *err)
+{
+    int r = 0;
+    switch (f->next.part) {
+    case PART_BEGIN:
+        r = begin(s, f, err);
+        return r ? r : STORE_MORE;
+    case PART_MOMENTS:
+        r = moments_slice(s, f, err);
+        if (r != SQL_DONE)
+            return r ? r : STORE_MORE;
+        r = 0;
+        break;
+    case PART_REMAINDERS:
+        r = plan_remainders(s, f, err);
+        break;
+    case PART_PAST:
+        r = plan_texts(s, f, FORGET_PAST, "SELECT moment, title, why FROM past", err);
+        break;
+    case PART_MARKS:
+        r = plan_marks(s, f, err);
+        break;
+    case PART_ENTITIES:
+        r = plan_texts(s, f, FORGET_ENTITY, "SELECT id, name, '' FROM entity", err);
+        break;
+    case PART_KINDS:
+        r = plan_texts(s, f, FORGET_KIND, "SELECT id, text, '' FROM kind", err);
+        break;
+    case PART_END:
+        return end(s, f, err);
+    }
+    f->next.part++;
+    return r ? r : STORE_MORE;
+}

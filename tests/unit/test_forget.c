@@ -1,0 +1,452 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <zstd.h>
+
+#include "memory/erase.h"
+#include "memory/forget.h"
+#include "tests/unit/store_fixture.h"
+
+#define MINUTE US_PER_MINUTE
+/* 2023-11-14 22:00 UTC */
+#define HOUR0 1699999200000000LL
+#define SECRET "Zanzibar"
+
+static const struct forget_selector any = {.since = TIME_UNKNOWN, .until = TIME_UNKNOWN};
+
+/* Lines of a moment: line k of `hidden` holds the secret. */
+static int64_t put_texts(struct store *s, int64_t stream, uint64_t seq, uint32_t n, int64_t time,
+                         uint32_t hidden, enum moment_path how)
+{
+    struct record records[MOMENT_RECORDS];
+    char lines[MOMENT_RECORDS][96];
+    struct buf block = {0};
+    struct store_words *w = store_words_new();
+    int64_t id;
+    for (uint32_t i = 0; i < n; i++) {
+        snprintf(lines[i], sizeof(lines[i]), "user %s%u logged in from host web-%u",
+                 i == hidden ? SECRET : "plain", (unsigned)(seq + i), i % 3);
+        records[i] = (struct record){
+            .seq = seq + i, .time = time + i * US_PER_SECOND, .text = {lines[i], strlen(lines[i])}};
+    }
+    struct unusual u[2] = {
+        {.start = time, .end = time, .bits = 9, .z = 5, .score = 0.7f, .why = "first of its kind"},
+        {.start = time + hidden * US_PER_SECOND,
+         .end = time + hidden * US_PER_SECOND,
+         .first = hidden,
+         .last = hidden,
+         .bits = 12,
+         .z = 8,
+         .score = 0.9f,
+         .why = "new user " SECRET}};
+    struct entity_seen seen[] = {{"host", "web-1", 2}, {"user", SECRET, 1}};
+    struct moment m = {.kind = KIND_TEXT,
+                       .start = time,
+                       .end = time + (n - 1) * US_PER_SECOND,
+                       .records = records,
+                       .record_count = n,
+                       .ended = END_GAP,
+                       .model = 3,
+                       .bits = 1,
+                       .bits_max = hidden < n ? 12 : 9,
+                       .z = hidden < n ? 8 : 5,
+                       .path = how,
+                       .unusual = u,
+                       .unusual_count = hidden < n ? 2 : 1,
+                       .entities = seen,
+                       .entity_count = hidden < n ? 2 : 1,
+                       .gist = {"logins, among them " SECRET, hidden < n ? 27 : 6}};
+    m.latent[3] = 1;
+    snprintf(m.title, sizeof(m.title), "%s", hidden < n ? "login of " SECRET : "logins");
+    OK(evidence_encode(records, n, 3, &block));
+    OK(words_index(&m, "sys.log", NULL, 0, w));
+    OK(store_begin(s, &err));
+    OK(store_moment_put(s, stream, &m, (struct slice){block.data, block.size}, w, &id, &err));
+    OK(store_commit(s, &err));
+    buf_deinit(&block);
+    store_words_free(w);
+    return id;
+}
+
+static int one_step(struct store *s, struct forget *f, bool fail)
+{
+    bool alone = forget_phase(f) == FORGET_FILE;
+    if (!alone)
+        OK(store_begin(s, &err));
+    int r = forget_step(s, f, &err);
+    if (!alone && (r < 0 || fail))
+        store_rollback(s);
+    else if (!alone)
+        OK(store_commit(s, &err));
+    forget_settle(f, r >= 0 && !(fail && !alone));
+    return r < 0 ? r : 0;
+}
+
+/* To the end; with `fail` each step is rolled back once first. */
+static int forget(struct store *s, const struct forget_selector *x, bool fail,
+                  struct forget_receipt *ret)
+{
+    struct forget *f;
+    int r = forget_new(x, &f, &err);
+    if (r)
+        return r;
+    while (r == 0 && forget_phase(f) != FORGET_DONE) {
+        if (fail)
+            r = one_step(s, f, true);
+        if (r == 0)
+            r = one_step(s, f, false);
+    }
+    forget_receipt(f, ret);
+    ret->ids = NULL;
+    forget_free(f);
+    return r;
+}
+
+static bool holds(const char *data, size_t size, const char *secret)
+{
+    size_t n = strlen(secret);
+    for (size_t i = 0; i + n <= size; i++)
+        if (strncasecmp(data + i, secret, n) == 0)
+            return true;
+    return false;
+}
+
+/* As it lies there, and inside of every zstd frame at any place, whole or cut off. */
+static bool file_holds(const char *name, const char *secret)
+{
+    static char body[1 << 20];
+    FILE *file = fopen(name, "rb");
+    if (!file)
+        return false;
+    struct buf all = {0};
+    char chunk[65536];
+    for (size_t n; (n = fread(chunk, 1, sizeof(chunk), file)) > 0;)
+        buf_append(&all, chunk, n);
+    fclose(file);
+    bool found = holds(all.data, all.size, secret);
+    ZSTD_DCtx *z = ZSTD_createDCtx();
+    for (size_t i = 0; i + 4 <= all.size && !found; i++) {
+        if (memcmp(all.data + i, "\x28\xb5\x2f\xfd", 4) != 0)
+            continue;
+        ZSTD_inBuffer in = {all.data + i, all.size - i, 0};
+        ZSTD_outBuffer out = {body, sizeof(body), 0};
+        ZSTD_DCtx_reset(z, ZSTD_reset_session_only);
+        while (in.pos < in.size && out.pos < out.size) {
+            size_t left = ZSTD_decompressStream(z, &out, &in);
+            if (ZSTD_isError(left) || left == 0)
+                break;
+        }
+        found = holds(body, out.pos, secret);
+    }
+    ZSTD_freeDCtx(z);
+    buf_deinit(&all);
+    return found;
+}
+
+static bool is_in_files(const char *secret)
+{
+    char wal[200];
+    snprintf(wal, sizeof(wal), "%s-wal", path);
+    return file_holds(path, secret) || file_holds(wal, secret);
+}
+
+/* Three hours of moments; those of `stream` numbered 3 and 7 hold the secret in line 5. */
+static struct store *filled(int64_t stream[2], int64_t id[12])
+{
+    struct store *s = opened();
+    stream[0] = stream_of(s, "sys.log");
+    stream[1] = stream_of(s, "other");
+    for (uint32_t i = 0; i < 12; i++) {
+        bool secret = i == 3 || i == 7;
+        /* Journal rows that are gone leave their bytes in the file. */
+        int64_t pending;
+        struct record r = {.seq = 1, .time = HOUR0, .text = {"the journal had " SECRET, 24}};
+        struct buf block = {0};
+        OK(evidence_encode(&r, 1, 1, &block));
+        OK(store_begin(s, &err));
+        OK(store_pending_put(s, stream[0], 1, 1, 1, (struct slice){block.data, block.size},
+                             &pending, &err));
+        OK(store_commit(s, &err));
+        OK(store_begin(s, &err));
+        OK(store_pending_delete(s, pending, &err));
+        OK(store_commit(s, &err));
+        buf_deinit(&block);
+        id[i] = put_texts(s, stream[i % 2 == 0], 1 + 100 * i, 20, HOUR0 + i * 15 * MINUTE,
+                          secret ? 5 : 99, i % 4 == 3 ? PATH_LATENT : PATH_DISCRETE);
+    }
+    consolidate_all(s);
+    check_sound();
+    OK(store_checkpoint(s, false, &err));
+    ck_assert(is_in_files(SECRET));
+    return s;
+}
+
+static void check_forgotten(const char *secret)
+{
+    check_sound();
+    ck_assert_int_eq(number("SELECT count(*) FROM forget"), 0);
+    ck_assert_msg(!is_in_files(secret), "%s is still in the file", secret);
+}
+
+START_TEST(test_by_match)
+{
+    int64_t stream[2], id[12];
+    struct store *s = filled(stream, id);
+    struct forget_selector x = any;
+    struct forget_receipt receipt;
+    x.match = (struct slice){"zANZIBar", 8};
+    int64_t all = number("SELECT sum(records) FROM moment WHERE stratum=0");
+    OK(forget(s, &x, _i, &receipt));
+    ck_assert_uint_eq(receipt.records, 2);
+    ck_assert_uint_eq(receipt.rewritten, 2);
+    ck_assert_uint_eq(receipt.moments, 0);
+    ck_assert_uint_eq(receipt.id_count, 2);
+    ck_assert_uint_gt(receipt.spans, 2);
+    ck_assert_int_eq(number("SELECT sum(records) FROM moment WHERE stratum=0"), all - 2);
+    ck_assert_int_eq(number("SELECT sum(records) FROM moment WHERE stratum=3"), all - 2);
+    ck_assert_int_eq(number("SELECT count(*) FROM entity"), 1);
+    ck_assert_int_eq(number("SELECT count(*) FROM gone"), 2);
+    check_forgotten(SECRET);
+    /* Again: an empty receipt, and nothing changes. */
+    OK(forget(s, &x, _i, &receipt));
+    ck_assert_uint_eq(receipt.records + receipt.moments + receipt.rewritten + receipt.spans, 0);
+    store_close(s);
+    check_forgotten(SECRET);
+}
+END_TEST
+
+START_TEST(test_by_id)
+{
+    int64_t stream[2], id[12];
+    struct store *s = filled(stream, id);
+    struct forget_selector x = any;
+    struct forget_receipt receipt;
+    x.id = id[3];
+    OK(store_begin(s, &err));
+    OK(store_pin(s, x.id, true, &err));
+    OK(store_commit(s, &err));
+    OK(forget(s, &x, _i, &receipt));
+    ck_assert_uint_eq(receipt.records, 20);
+    ck_assert_uint_eq(receipt.moments, 1);
+    check_sound();
+    ck_assert(is_in_files(SECRET));
+    ck_assert(!is_in_files(SECRET "306"));
+    ck_assert_int_eq(number("SELECT count FROM entity WHERE name='" SECRET "'"), 1);
+    x.id = id[7];
+    OK(forget(s, &x, _i, &receipt));
+    check_forgotten(SECRET);
+    ck_assert_int_eq(forget(s, &x, false, &receipt), ERR_NOTFOUND);
+    store_close(s);
+}
+END_TEST
+
+START_TEST(test_by_id_of_an_hour)
+{
+    int64_t stream[2], id[12];
+    struct store *s = filled(stream, id);
+    struct forget_selector x = any;
+    struct forget_receipt receipt;
+    /* Both hours that hold it; of one, some was evicted before. */
+    for (int k = 0; k < 2; k++) {
+        char sql[200];
+        snprintf(sql, sizeof(sql),
+                 "SELECT h.id FROM moment h JOIN moment e ON e.parent=h.id "
+                 "JOIN moment m ON m.parent=e.id WHERE m.id=%lld",
+                 (long long)id[k ? 7 : 3]);
+        x.id = number(sql);
+        if (k == 1) {
+            OK(store_begin(s, &err));
+            OK(store_erase_moment(s, id[7], ERASE_EVICT, &err));
+            OK(store_erase_moment(s, id[6], ERASE_EVICT, &err));
+            OK(store_commit(s, &err));
+            check_sound();
+        }
+        OK(forget(s, &x, _i, &receipt));
+    }
+    check_forgotten(SECRET);
+    ck_assert_int_eq(number("SELECT count(*) FROM moment WHERE stratum=0"), 4);
+    ck_assert_int_eq(number("SELECT count(*) FROM moment WHERE stratum=2"), 1);
+    ck_assert_int_eq(number("SELECT count(*) FROM moment WHERE stratum<0"), 0);
+    store_close(s);
+}
+END_TEST
+
+START_TEST(test_by_time)
+{
+    int64_t stream[2], id[12];
+    struct store *s = filled(stream, id);
+    struct forget_selector x = any;
+    struct forget_receipt receipt;
+    /* Cuts through the first and the last of what it touches. */
+    x.since = HOUR0 + 3 * 15 * MINUTE + 5 * US_PER_SECOND;
+    x.until = HOUR0 + 7 * 15 * MINUTE + 6 * US_PER_SECOND;
+    int64_t all = number("SELECT sum(records) FROM moment WHERE stratum=0");
+    OK(forget(s, &x, _i, &receipt));
+    ck_assert_uint_eq(receipt.records, 15 + 3 * 20 + 6);
+    ck_assert_uint_eq(receipt.moments, 3);
+    ck_assert_uint_eq(receipt.rewritten, 2);
+    check_forgotten(SECRET);
+    ck_assert_int_eq(number("SELECT sum(records) FROM moment WHERE stratum=3"), all - 81);
+    store_close(s);
+}
+END_TEST
+
+START_TEST(test_by_stream)
+{
+    int64_t stream[2], id[12];
+    struct store *s = filled(stream, id);
+    struct forget_selector x = any;
+    struct forget_receipt receipt;
+    OK(store_begin(s, &err));
+    OK(store_state_put(s, "model/1", (struct slice){"knows " SECRET, 14}, &err));
+    OK(store_erase_moment(s, id[1], ERASE_EVICT, &err));
+    OK(store_commit(s, &err));
+    x.stream = stream[0];
+    int64_t all = number("SELECT sum(records) FROM moment WHERE stratum=0 AND stream=2");
+    OK(forget(s, &x, _i, &receipt));
+    ck_assert_uint_eq(receipt.records, 5 * 20);
+    ck_assert_uint_eq(receipt.streams, 1);
+    check_forgotten(SECRET);
+    ck_assert_int_eq(number("SELECT count(*) FROM stream"), 1);
+    ck_assert_int_eq(number("SELECT count(*) FROM part WHERE stream=1"), 0);
+    ck_assert_int_eq(number("SELECT count(*) FROM state"), 0);
+    ck_assert_int_eq(number("SELECT sum(records) FROM moment WHERE stratum=3"), all);
+    store_close(s);
+}
+END_TEST
+
+/* What is told of evicted moments goes as well. */
+START_TEST(test_by_match_where_little_is_left)
+{
+    int64_t stream[2], id[12];
+    struct store *s = filled(stream, id);
+    struct forget_selector x = any;
+    struct forget_receipt receipt;
+    x.match = (struct slice){SECRET, 8};
+    OK(store_begin(s, &err));
+    OK(store_erase_evidence(s, id[3], &err));
+    OK(store_erase_moment(s, id[7], ERASE_EVICT, &err));
+    OK(store_commit(s, &err));
+    ck_assert_int_eq(number("SELECT count(*) FROM past"), 1);
+    OK(forget(s, &x, _i, &receipt));
+    check_forgotten(SECRET);
+    /* The sum of the evicted one stays, its words do not. */
+    ck_assert_int_eq(number("SELECT records FROM moment WHERE stratum=-1"), 20);
+    store_close(s);
+}
+END_TEST
+
+/* A kill at every step: the file is opened again and the plan is carried to its end. */
+START_TEST(test_a_kill_in_the_middle)
+{
+    for (int steps = 0;; steps++) {
+        int64_t stream[2], id[12];
+        struct store *s = filled(stream, id);
+        struct forget_selector x = any;
+        struct forget *f;
+        bool did;
+        x.match = (struct slice){SECRET, 8};
+        OK(forget_new(&x, &f, &err));
+        for (int i = 0; i < steps && forget_phase(f) != FORGET_DONE; i++)
+            OK(one_step(s, f, false));
+        bool done = forget_phase(f) == FORGET_DONE, planned = forget_phase(f) > FORGET_PLANNING;
+        forget_free(f);
+        store_close(s);
+        s = opened();
+        OK(forget_finish(s, &did, &err));
+        ck_assert_int_eq(did, planned && !done);
+        check_sound();
+        ck_assert_int_eq(number("SELECT count(*) FROM forget"), 0);
+        ck_assert_int_eq(is_in_files(SECRET), !planned);
+        store_close(s);
+        unlink(path);
+        if (done)
+            break;
+    }
+}
+END_TEST
+
+START_TEST(test_bad_selectors)
+{
+    struct store *s = opened();
+    struct forget_selector x = any;
+    struct forget_receipt receipt;
+    ck_assert_int_eq(forget(s, &x, false, &receipt), ERR_INVALID);
+    x.since = 5;
+    x.until = 5;
+    ck_assert_int_eq(forget(s, &x, false, &receipt), ERR_INVALID);
+    x = any;
+    x.id = 3;
+    ck_assert_int_eq(forget(s, &x, false, &receipt), ERR_NOTFOUND);
+    x.match = (struct slice){"a", 1};
+    ck_assert_int_eq(forget(s, &x, false, &receipt), ERR_INVALID);
+    x = any;
+    x.stream = 77;
+    ck_assert_int_eq(forget(s, &x, false, &receipt), ERR_NOTFOUND);
+    store_close(s);
+}
+END_TEST
+
+START_TEST(test_dry)
+{
+    int64_t stream[2], id[12];
+    struct store *s = filled(stream, id);
+    struct forget_selector x = any;
+    struct forget_receipt receipt;
+    x.match = (struct slice){SECRET, 8};
+    x.dry = true;
+    int64_t changes = number("PRAGMA data_version");
+    OK(forget(s, &x, false, &receipt));
+    ck_assert_uint_eq(receipt.records, 2);
+    ck_assert_uint_eq(receipt.rewritten, 2);
+    ck_assert_int_eq(number("PRAGMA data_version"), changes);
+    check_sound();
+    ck_assert(is_in_files(SECRET));
+    store_close(s);
+}
+END_TEST
+
+START_TEST(test_words_that_are_left)
+{
+    int64_t stream[2], id[12];
+    struct store *s = filled(stream, id);
+    struct forget_selector x = any;
+    struct forget *f;
+    x.id = id[3];
+    OK(forget_new(&x, &f, &err));
+    while (forget_phase(f) < FORGET_MODELS)
+        OK(one_step(s, f, false));
+    uint32_t n;
+    ck_assert_int_eq(*forget_streams(f, &n), stream[0]);
+    ck_assert_uint_eq(n, 1);
+    ck_assert(forget_knows(f, (struct slice){"user zanzibar306 logged", 23}));
+    ck_assert(!forget_knows(f, (struct slice){"user <*> logged in from host", 28}));
+    while (forget_phase(f) < FORGET_DONE)
+        OK(one_step(s, f, false));
+    forget_free(f);
+    store_close(s);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("forget");
+    TCase *tc = tcase_create("forget");
+    tcase_set_timeout(tc, 100);
+    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_loop_test(tc, test_by_match, 0, 2);
+    tcase_add_loop_test(tc, test_by_id, 0, 2);
+    tcase_add_loop_test(tc, test_by_id_of_an_hour, 0, 2);
+    tcase_add_loop_test(tc, test_by_time, 0, 2);
+    tcase_add_loop_test(tc, test_by_stream, 0, 2);
+    tcase_add_loop_test(tc, test_by_match_where_little_is_left, 0, 2);
+    tcase_add_test(tc, test_a_kill_in_the_middle);
+    tcase_add_test(tc, test_bad_selectors);
+    tcase_add_test(tc, test_dry);
+    tcase_add_test(tc, test_words_that_are_left);
+    suite_add_tcase(suite, tc);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    words_thread_deinit();
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
