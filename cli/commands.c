@@ -69,6 +69,12 @@ static const struct args_option feedback_options[] = {
     {"--helped", ARGS_FLAG, NULL, NULL, "it helped"},
     {"--not-helped", ARGS_FLAG, NULL, NULL, "it did not"},
     END};
+static const struct args_option forget_options[] = {
+    {"--stream", ARGS_TEXT, "NAME", "stream", "only of this stream; alone, the stream itself too"},
+    SPAN,
+    {"--match", ARGS_TEXT, "TEXT", "match", "only records that hold TEXT, whatever its case"},
+    {"--dry", ARGS_FLAG, NULL, "dry", "count only"},
+    END};
 static const struct args_option watch_options[] = {
     {"--min-score", ARGS_REAL, "S", "min_score", "only hits from this score on, 0 to 1"},
     STREAMS,
@@ -122,6 +128,8 @@ const struct command commands[] = {
      run_call, NULL},
     {"feedback", "ID", "Say whether a memory helped", 1, 1, "id", API_MEMORY_FEEDBACK, false,
      feedback_options, run_feedback, NULL},
+    {"forget", "[ID]", "Erase for good, with every trace", 0, 1, "id", API_MEMORY_FORGET, false,
+     forget_options, run_forget, NULL},
     {"streams", "", "What is recorded, and why", 0, 0, NULL, API_STREAM_LIST, false, NULL, run_call,
      NULL},
     {"status", "", "The daemon's health", 0, 0, NULL, API_DAEMON_STATUS, false, NULL, run_call,

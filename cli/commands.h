@@ -25,6 +25,7 @@ int run_metrics(struct args *a);
 int run_remember(struct args *a);
 int run_feedback(struct args *a);
 /* the others have a file each */
+int run_forget(struct args *a);
 int run_watch(struct args *a);
 int run_ingest(struct args *a);
 int run_mcp(struct args *a);

@@ -14,6 +14,7 @@
 #define BUDGET_DEFAULT 4096
 #define BUDGET_MIN 256
 #define BUDGET_MAX 65536
+#define CALL_MS 60000 /* as libvarve begins with */
 
 void mcp_cut(struct buf *text, size_t budget)
 {
@@ -97,8 +98,12 @@ static int call(struct mcp *m, enum api_method method, const char *params, const
 {
     const char *name = api_info(method)->name;
     int r = m->v && !is_gone(m) ? 0 : connect_again(m);
+    if (r == 0 && method == API_MEMORY_FORGET)
+        varve_set_timeout(m->v, 0); /* it may take minutes; nothing else does */
     if (r == 0)
         r = varve_call(m->v, name, params, ret_result);
+    if (m->v && method == API_MEMORY_FORGET)
+        varve_set_timeout(m->v, CALL_MS);
     if (r == VARVE_CLOSED && may_repeat(method)) {
         r = connect_again(m);
         if (r == 0)

@@ -271,6 +271,35 @@ static void show_raw(struct show *s, const struct json *result)
     }
 }
 
+static void put_number(struct show *s, const struct json *result, const char *key, const char *what)
+{
+    char n[SHOW_NUMBER_SIZE];
+    double v = json_double(json_get(result, key), 0);
+    if (v > 0)
+        buf_printf(s->out, "%s%s %s", s->out->size ? ", " : "", show_count(v, n), what);
+}
+
+static void show_receipt(struct show *s, const struct json *result)
+{
+    bool dry = json_bool(json_get(result, "dry"), false);
+    put_number(s, result, "records", "records");
+    put_number(s, result, "bytes", "bytes");
+    put_number(s, result, "moments", "whole moments");
+    put_number(s, result, "rewritten", "moments in part");
+    put_number(s, result, "streams", "streams");
+    if (s->out->size == 0) {
+        buf_puts(s->out, "there is nothing to forget\n");
+        return;
+    }
+    buf_puts(s->out, dry ? " would be forgotten\n" : " forgotten");
+    if (dry)
+        return;
+    char n[SHOW_NUMBER_SIZE];
+    buf_printf(s->out, "; %s spans made again without it\n",
+               show_count(json_double(json_get(result, "spans"), 0), n));
+    buf_printf(s->out, "receipt %s\n", json_string(json_get(result, "hash")));
+}
+
 void show_result(struct show *s, enum api_method method, const struct json *result)
 {
     switch (method) {
@@ -302,6 +331,9 @@ void show_result(struct show *s, enum api_method method, const struct json *resu
         break;
     case API_STREAM_LIST:
         lists_streams(s, result);
+        break;
+    case API_MEMORY_FORGET:
+        show_receipt(s, result);
         break;
     case API_DAEMON_RELOAD:
         show_reload(s, result);

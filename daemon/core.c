@@ -21,6 +21,7 @@
 #include "daemon/sources/source.h"
 #include "daemon/stream.h"
 #include "daemon/watch.h"
+#include "memory/forget.h"
 #include "memory/reader.h"
 #include "memory/sketch.h"
 #include "model/kernels.h"
@@ -283,11 +284,26 @@ static void tell_migration(void *arg, const char *what)
     log_info("%s", what);
 }
 
+/* What a kill left of a forgetting, before anybody can ask for it. */
+static int finish_forgetting(struct daemon *d, struct errmsg *err)
+{
+    bool did;
+    int rc = forget_finish(d->store, &did, err);
+    if (rc == 0 && did)
+        log_info("finished what was begun to be forgotten before the last stop");
+    if (rc != ERR_BUSY)
+        return rc;
+    log_warn("what was begun to be forgotten waits for the next start: %s", err->text);
+    return 0;
+}
+
 static int open_memory(struct daemon *d, struct errmsg *err)
 {
     struct store_options options = {
         .path = d->database, .clock = d->clock, .progress = tell_migration};
     int rc = store_open(&options, &d->store, err);
+    if (rc == 0)
+        rc = finish_forgetting(d, err);
     if (rc == 0)
         rc = streams_load(d, err);
     if (rc == ERR_CORRUPT) {

@@ -15,6 +15,7 @@
 #include "daemon/writer.h"
 #include "memory/store.h"
 
+struct forgetting;
 struct live_stream;
 struct stream_waiter;
 struct server;
@@ -42,6 +43,8 @@ struct daemon {
     bool sketches_loaded;
     atomic_bool sketches_stop; /* ends their loading early */
     struct live_stream *streams, **streams_last;
+    struct live_stream *retired; /* streams that were forgotten, or are to be; until the end */
+    struct forgetting *forgetting; /* NULL: none is under way */
     unsigned stream_count;
     size_t undone_bytes; /* of all streams together */
     struct stream_waiter *waiters;

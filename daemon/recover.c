@@ -148,9 +148,9 @@ static void abandon_item(struct stream_item *item)
     }
 }
 
-void streams_abandon(struct daemon *d)
+static void abandon_all(struct live_stream *list)
 {
-    for (struct live_stream *s = d->streams; s; s = s->next) {
+    for (struct live_stream *s = list; s; s = s->next) {
         while (s->inbox) {
             struct stream_item *item = s->inbox;
             s->inbox = item->next;
@@ -162,7 +162,19 @@ void streams_abandon(struct daemon *d)
             s->flushes = f->next;
             abandon_flush(f);
         }
+        while (s->held) {
+            struct batch *b = s->held;
+            s->held = b->next;
+            b->item = (struct stream_item){.kind = ITEM_ADMIT, .batch = b};
+            abandon_item(&b->item);
+        }
     }
+}
+
+void streams_abandon(struct daemon *d)
+{
+    abandon_all(d->streams);
+    abandon_all(d->retired);
 }
 
 static void free_batches(struct batch *list)
@@ -188,12 +200,19 @@ static void free_stream(struct live_stream *s)
     mem_free(s);
 }
 
+static void free_list(struct live_stream *list)
+{
+    while (list) {
+        struct live_stream *next = list->next;
+        free_stream(list);
+        list = next;
+    }
+}
+
 void streams_free(struct daemon *d)
 {
-    while (d->streams) {
-        struct live_stream *s = d->streams;
-        d->streams = s->next;
-        free_stream(s);
-    }
+    free_list(d->streams);
+    free_list(d->retired);
+    d->streams = d->retired = NULL;
     d->streams_last = &d->streams;
 }

@@ -38,6 +38,8 @@ bool stream_is_busy(const struct live_stream *s)
 bool stream_is_full(const struct live_stream *s)
 {
     const struct daemon *d = s->daemon;
+    if (s->retired != STREAM_SERVES)
+        return s->held || (s->successor && stream_is_full(s->successor));
     return s->undone_bytes > STREAM_FULL_BYTES ||
            d->undone_bytes > (size_t)d->config->model.queue ||
            atomic_load(&d->writer.counters.laid_aside) > 0;
@@ -194,6 +196,10 @@ static void drop_oldest(struct live_stream *s)
 void stream_submit(struct batch *b)
 {
     struct live_stream *s = b->stream;
+    if (s->retired != STREAM_SERVES) {
+        stream_hold(b);
+        return;
+    }
     b->channels = s->channel_count;
     b->item = (struct stream_item){.kind = ITEM_ADMIT, .batch = b};
     if (s->policy == STREAM_LIVE && stream_is_full(s))
@@ -242,6 +248,13 @@ void stream_batch_journaled(struct write_job *job)
 void stream_flush(struct live_stream *s,
                   void (*cb)(void *arg, int status, const struct errmsg *err), void *arg)
 {
+    struct errmsg none = {""};
+    while (s->retired == STREAM_GONE && s->successor)
+        s = s->successor;
+    if (s->retired == STREAM_GONE) { /* all that was submitted is gone with it */
+        cb(arg, 0, &none);
+        return;
+    }
     struct stream_flush *f = mem_calloc(1, sizeof(*f));
     if (!f) {
         struct errmsg err;
@@ -426,6 +439,8 @@ void stream_open(struct daemon *d, const char *name, enum stream_kind kind, cons
         rc = check_kind(s, kind, &err);
     else if (!name_is_good(name, &err))
         rc = ERR_INVALID;
+    else if (stream_is_leaving(d, name))
+        rc = err_set(&err, ERR_BUSY, "stream %s is being forgotten", name);
     else if (kind != KIND_TEXT && kind != KIND_SENSOR)
         rc = err_set(&err, ERR_UNSUPPORTED, "streams of kind %s are not recorded by this version",
                      stream_kind_name(kind));

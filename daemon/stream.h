@@ -29,6 +29,12 @@ enum stream_policy {
     STREAM_LIVE,    /* it cannot: the oldest undone batch is dropped and counted */
 };
 
+enum stream_retired {
+    STREAM_SERVES,
+    STREAM_LEAVING, /* to be forgotten: what comes for it is held */
+    STREAM_GONE     /* forgotten: what comes for it goes to a fresh one */
+};
+
 /* Read by the loop for status while turns change them. */
 struct stream_counters {
     atomic_ullong records, bytes, late, gaps, dropped, redacted, repaired;
@@ -58,6 +64,10 @@ struct live_stream {
     char **channels;      /* sensor: names by index; slots are filled once and stay */
     uint16_t channel_count;
     struct work work;
+    enum stream_retired retired;   /* retire.c */
+    struct batch *held;            /* while it is leaving */
+    struct live_stream *successor; /* of one that is gone; NULL: none yet */
+    bool reopening;
 
     /* The turn's. */
     struct pipeline_stream *pipeline;
@@ -169,6 +179,16 @@ static inline uint64_t stream_next_seq(const struct live_stream *s)
 void stream_ask_model(struct live_stream *s, struct stream_call *call);
 /* What every text stream redacts by from now on; nothing changes when a pattern is wrong. Loop. */
 int streams_set_redaction(struct daemon *d, const struct config *config, struct errmsg *err);
+/*
+ * Takes a stream out of the daemon's list before it is forgotten; then stream_retired, with `gone`
+ * when it was, else it serves again. Loop.
+ */
+void stream_retire(struct live_stream *s);
+void stream_retired(struct live_stream *s, bool gone);
+/* A batch for one that has left. */
+void stream_hold(struct batch *b);
+/* Is one of this name being forgotten just now? */
+bool stream_is_leaving(const struct daemon *d, const char *name);
 /* Once a second: lets go what has waited long enough. Loop. */
 void stream_tick(struct live_stream *s);
 /* Gives the model's state to the writer, if it has learnt something. Loop. */

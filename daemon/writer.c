@@ -113,6 +113,11 @@ static void run_batch(struct writer *w, struct write_job *list)
     }
 }
 
+static void run_alone(struct writer *w, struct write_job *job)
+{
+    settle(w, job, job->apply(job, w->store, &job->err));
+}
+
 static void retry_aside(struct writer *w)
 {
     struct write_job *list = w->aside;
@@ -133,6 +138,8 @@ static struct write_job *take_batch(struct writer *w, size_t *ret_bytes)
     size_t bytes = 0;
     unsigned count = 0;
     while (*end && count < BATCH_JOBS && bytes < BATCH_BYTES) {
+        if (count > 0 && ((*end)->alone || w->first->alone))
+            break;
         bytes += (*end)->size;
         w->urgent -= !(*end)->lazy;
         end = &(*end)->next;
@@ -208,7 +215,10 @@ static void *thread_main(void *arg)
         bool stopping = w->stopping;
         pthread_mutex_unlock(&w->lock);
         if (list) {
-            run_batch(w, list);
+            if (list->alone)
+                run_alone(w, list);
+            else
+                run_batch(w, list);
             since_checkpoint += bytes;
             more_to_consolidate = true;
         } else if (!stopping) {

@@ -16,8 +16,9 @@
 #include "base/mem.h"
 #include "memory/forget_internal.h"
 
-#define MERGE_PAGES 64    /* of the index a step */
-#define VACUUM_PAGES 1024 /* a step */
+#define MERGE_PAGES 64                      /* of the index a step */
+#define VACUUM_PAGES 1024                   /* a step */
+#define READER_WAIT_US (20 * US_PER_SECOND) /* at start */
 
 enum erasing_part { ERASING_ROWS, ERASING_WORDS };
 
@@ -188,8 +189,21 @@ static int ending(struct store *s, struct forget *f, struct errmsg *err)
     return through(f, sql_exec(s->db, "DELETE FROM forget", err), FORGET_DONE);
 }
 
+static void cut(struct buf *b, size_t size)
+{
+    b->size = b->size < size ? b->size : size;
+}
+
+static void take_back(struct forget *f)
+{
+    cut(&f->moments, f->now.moments);
+    cut(&f->streams, f->now.streams);
+    cut(&f->words, f->now.words);
+}
+
 int forget_step(struct store *s, struct forget *f, struct errmsg *err)
 {
+    take_back(f); /* of a step that was rolled back and is tried again */
     f->next = f->now;
     switch (f->now.phase) {
     case FORGET_PLANNING:
@@ -212,17 +226,10 @@ int forget_step(struct store *s, struct forget *f, struct errmsg *err)
     return 0;
 }
 
-static void cut(struct buf *b, size_t size)
-{
-    b->size = b->size < size ? b->size : size;
-}
-
 void forget_settle(struct forget *f, bool committed)
 {
     if (!committed) {
-        cut(&f->moments, f->now.moments);
-        cut(&f->streams, f->now.streams);
-        cut(&f->words, f->now.words);
+        take_back(f);
         return;
     }
     f->now = f->next;
@@ -269,8 +276,14 @@ static int step(struct store *s, struct forget *f, struct errmsg *err)
 
 static int carry_to_end(struct store *s, struct forget *f, struct errmsg *err)
 {
+    int64_t file_since = 0;
     int r = erase_prepare(s, err);
     while (r == 0 && f->now.phase != FORGET_DONE) {
+        if (f->now.phase == FORGET_FILE && !file_since)
+            file_since = clock_mono(clock_system());
+        if (f->now.phase == FORGET_FILE && !f->scrub.started &&
+            clock_mono(clock_system()) - file_since > READER_WAIT_US)
+            return err_set(err, ERR_BUSY, "another program reads the file");
         /* Which words of the models were meant is not known any more. */
         if (f->now.phase == FORGET_MODELS)
             r = sql_exec(s->db,
@@ -300,6 +313,7 @@ int forget_finish(struct store *s, bool *ret_did, struct errmsg *err)
     f->now.phase = FORGET_ERASING;
     f->too_many_words = true;
     r = carry_to_end(s, f, err);
+    s->scrubbing = false;
     forget_free(f);
     *ret_did = r == 0;
     return r;

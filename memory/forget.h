@@ -77,7 +77,8 @@ bool forget_knows(const struct forget *f, struct slice text);
 const int64_t *forget_moments(const struct forget *f, size_t *ret_count);
 
 /* At start, before anything else: carries out what a kill left. *ret_did: there was something.
- * Models of the streams it touched begin anew. */
+ * Models of the streams it touched begin anew. ERR_BUSY: the file could not be cleared for another
+ * program's reading; the rest stays planned. */
 int forget_finish(struct store *s, bool *ret_did, struct errmsg *err);
 
 #endif

@@ -233,6 +233,7 @@ void store_close(struct store *s)
         if (save_df(s, NULL) != 0 || store_commit(s, NULL) != 0)
             store_rollback(s);
     }
+    s->scrubbing = false;
     store_checkpoint(s, true, NULL);
     release(s);
 }

@@ -41,6 +41,9 @@ struct encoder_ops {
     int (*save)(const struct encoder *e, struct buf *out);
     int (*load)(struct encoder *e, const void *data, size_t size, struct errmsg *err);
     void (*free)(struct encoder *e);
+    /* Drops every text it keeps of which `knows` says so; NULL: it keeps none. */
+    void (*forget)(struct encoder *e, bool (*knows)(const void *arg, const char *text, size_t size),
+                   const void *arg);
 };
 
 /* Embedded first in every implementation. */

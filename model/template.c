@@ -195,6 +195,16 @@ static uint32_t block_size(const struct template *t)
     return (uint32_t)(t->count_tokens * sizeof *t->tokens) + t->text_room + 1u;
 }
 
+static void drop(struct templates *ts, uint32_t slot)
+{
+    struct template *t = &ts->slots[slot];
+    unlink_slot(ts, slot);
+    ts->bytes -= block_size(t);
+    mem_free(t->tokens);
+    *t = (struct template){.next = ts->empty};
+    ts->empty = slot + 1;
+}
+
 /* A second chance for what was used since the hand last came by, three for what is used a lot. */
 static void evict_one(struct templates *ts)
 {
@@ -208,11 +218,7 @@ static void evict_one(struct templates *ts)
             t->keep--;
             continue;
         }
-        unlink_slot(ts, slot);
-        ts->bytes -= block_size(t);
-        mem_free(t->tokens);
-        *t = (struct template){.next = ts->empty};
-        ts->empty = slot + 1;
+        drop(ts, slot);
         return;
     }
 }
@@ -330,6 +336,25 @@ static void widen(struct template *t, uint32_t place)
     for (uint32_t i = 0; i < t->count_tokens; i++)
         if (t->tokens[i].hash)
             t->words |= word_bit(t->tokens[i].hash);
+}
+
+void templates_forget(struct templates *ts,
+                      bool (*knows)(const void *arg, const char *text, size_t size),
+                      const void *arg)
+{
+    for (uint32_t slot = 0; slot < ts->used; slot++) {
+        struct template *t = &ts->slots[slot];
+        if (!t->id || !knows(arg, t->text, t->text_size))
+            continue;
+        for (uint32_t i = 0; i < t->count_tokens; i++)
+            if (t->tokens[i].hash && t->tokens[i].text_size &&
+                knows(arg, t->text + t->tokens[i].text, t->tokens[i].text_size))
+                widen(t, i);
+        size_t size = t->text_size;
+        memset(t->text + size, 0, t->text_room - size + 1u);
+        if (knows(arg, t->text, size))
+            drop(ts, slot);
+    }
 }
 
 static void take(struct templates *ts, uint32_t slot, const struct tokens *line,

@@ -71,6 +71,13 @@ void templates_deinit(struct templates *ts);
 int templates_add(struct templates *ts, const struct tokens *line, struct template_match *ret);
 /* NULL when unknown or given away. */
 const struct template *templates_find(const struct templates *ts, uint32_t id);
+/*
+ * Words of which `knows` says so vary from now on; a template whose text it knows even then goes, as
+ * if it had long been unseen. `size` 0 is never asked.
+ */
+void templates_forget(struct templates *ts,
+                      bool (*knows)(const void *arg, const char *text, size_t size),
+                      const void *arg);
 /* Saves, or loads onto an initialised, empty one (see state.h); want of memory makes a load fail
  * too. */
 void templates_walk(struct templates *ts, struct state *s);

@@ -316,6 +316,14 @@ static void text_free(struct encoder *encoder)
     mem_free(e);
 }
 
+static void forget(struct encoder *encoder,
+                   bool (*knows)(const void *arg, const char *text, size_t size), const void *arg)
+{
+    struct text_encoder *e = (struct text_encoder *)encoder;
+    templates_forget(&e->state.templates, knows, arg);
+    memset(e->why, 0, sizeof(e->why));
+}
+
 static const struct encoder_ops text_ops = {
     .version = TEXT_ENCODER_VERSION,
     .observe = observe,
@@ -325,6 +333,7 @@ static const struct encoder_ops text_ops = {
     .save = save,
     .load = load,
     .free = text_free,
+    .forget = forget,
 };
 
 int text_encoder_new(struct encoder **ret)

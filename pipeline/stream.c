@@ -339,6 +339,14 @@ void pipeline_stream_stats(const struct pipeline_stream *s, struct pipeline_stat
     }
 }
 
+void pipeline_stream_forget(struct pipeline_stream *s,
+                            bool (*knows)(const void *arg, const char *text, size_t size),
+                            const void *arg)
+{
+    if (s->encoder->ops->forget)
+        s->encoder->ops->forget(s->encoder, knows, arg);
+}
+
 const struct encoder *pipeline_stream_encoder(const struct pipeline_stream *s)
 {
     return s->encoder;

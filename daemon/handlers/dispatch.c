@@ -35,6 +35,7 @@ static void on_request(void *user, struct ipc_request *req)
         [API_MEMORY_PIN] = handle_pin,
         [API_MEMORY_UNPIN] = handle_pin,
         [API_MEMORY_FEEDBACK] = handle_feedback,
+        [API_MEMORY_FORGET] = handle_forget,
         [API_MEMORY_WATCH] = watch_add,
         [API_MEMORY_UNWATCH] = watch_remove,
         [API_PREDICT_SURPRISE] = handle_query,

@@ -38,6 +38,11 @@ void handle_remember(struct daemon *d, struct ipc_request *req);
 void handle_pin(struct daemon *d, struct ipc_request *req); /* and memory.unpin */
 void handle_feedback(struct daemon *d, struct ipc_request *req);
 
+/* forget.c */
+void handle_forget(struct daemon *d, struct ipc_request *req);
+/* How far the one under way is, or null; of status. */
+void forgetting_json(const struct daemon *d, struct jsonw *w);
+
 /* forecast.c */
 void handle_forecast(struct daemon *d, struct ipc_request *req);
 

@@ -155,6 +155,8 @@ void handle_status(struct daemon *d, struct ipc_request *req)
     queues_json(d, &w);
     jsonw_key(&w, "writer");
     writer_json(d, &w);
+    jsonw_key(&w, "forgetting");
+    forgetting_json(d, &w);
     jsonw_key(&w, "clients");
     jsonw_object(&w);
     jsonw_kv_int(&w, "connections", (int64_t)ipc.connections);
