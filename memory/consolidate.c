@@ -196,8 +196,10 @@ static int do_unit(struct store *s, const struct due *due, bool *ret_done, struc
 int con_make(struct store *s, int stratum, int64_t unit, struct errmsg *err)
 {
     struct due due;
+    bool done;
     sqlite3_stmt *q = con_stmt(s, CON_DUE_ONE);
     int r;
+    s->consolidation->step_ends = INT64_MAX;
     do {
         sqlite3_bind_int(q, 1, stratum);
         sqlite3_bind_int64(q, 2, unit);
@@ -206,7 +208,7 @@ int con_make(struct store *s, int stratum, int64_t unit, struct errmsg *err)
             read_due(q, &due);
         sqlite3_reset(q);
         if (r == 0)
-            r = do_unit(s, &due, err);
+            r = do_unit(s, &due, &done, err);
     } while (r == 0);
     return r == SQL_DONE ? 0 : r;
 }

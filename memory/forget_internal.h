@@ -22,8 +22,8 @@ enum forget_what {
     FORGET_KIND = 7,
     FORGET_STREAM = 8,
     FORGET_RECOUNT = 9, /* an entity */
-    FORGET_UNIT = 10,   /* + stratum: a span of the calendar to be made again */
-    FORGET_UNITS_END = FORGET_UNIT + STRATA,
+    FORGET_FACT = 10,
+    FORGET_UNIT = 10,  /* + stratum: a span of the calendar to be made again */
     FORGET_MODEL = 20, /* a stream; the SQL of forget.c knows the number */
 };
 

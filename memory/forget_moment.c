@@ -11,6 +11,7 @@
 #include "base/utf8.h"
 #include "memory/evidence.h"
 #include "memory/forget_internal.h"
+#include "memory/keep_internal.h"
 
 #define EVIDENCE_LEVEL 3
 #define RUNS_MAX 64
@@ -265,6 +266,19 @@ static int rewrite_links(struct store *s, const struct erased *e, struct errmsg 
     return r;
 }
 
+/* What it was the first to state stays when a record that stays holds the value; else all of it
+ * goes. */
+static int rewrite_facts(struct store *s, const struct erased *e, struct errmsg *err)
+{
+    sqlite3_stmt *q = erase_stmt(s, ERASE_FACT_VALUES);
+    bool all = true;
+    int r;
+    sqlite3_bind_int64(q, 1, e->id);
+    while ((r = sql_step(q, err)) == 0)
+        all &= named(e, "", (const char *)sqlite3_column_text(q, 0)) > 0;
+    return r != SQL_DONE ? r : all ? 0 : store_take_back_facts(s, e->id, e->row.stream, err);
+}
+
 static int put_evidence(struct store *s, struct erased *e, struct errmsg *err)
 {
     struct buf block = {0};
@@ -277,10 +291,11 @@ static int put_evidence(struct store *s, struct erased *e, struct errmsg *err)
         r = evidence_info(bytes, &info, err);
     if (r == 0) {
         memcpy(e->row.hash, info.hash, sizeof(e->row.hash));
+        r = keep_rewritten(s, e->id, e->block_size, block.size, err);
         sqlite3_stmt *q = erase_stmt(s, ERASE_EVIDENCE_UPDATE);
         sqlite3_bind_int64(q, 1, e->id);
         sqlite3_bind_blob(q, 2, block.data, (int)block.size, SQLITE_STATIC);
-        r = sql_run(q, err);
+        r = r ? r : sql_run(q, err);
     }
     buf_deinit(&block);
     return r;
@@ -338,6 +353,8 @@ int forget_rewrite(struct store *s, struct erased *e, const struct forget_some *
         r = rewrite_links(s, &n, err);
     if (r == 0)
         r = forget_recount(s, &n, err);
+    if (r == 0)
+        r = rewrite_facts(s, &n, err);
     if (r == 0)
         r = put_evidence(s, &n, err);
     if (r == 0)

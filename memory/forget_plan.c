@@ -26,6 +26,7 @@ enum plan_part {
     PART_MARKS,
     PART_ENTITIES,
     PART_KINDS,
+    PART_FACTS,
     PART_END
 };
 
@@ -357,6 +358,9 @@ int forget_plan(struct store *s, struct forget *f, struct errmsg *err)
         break;
     case PART_KINDS:
         r = plan_texts(s, f, FORGET_KIND, "SELECT id, text, '' FROM kind", err);
+        break;
+    case PART_FACTS:
+        r = plan_texts(s, f, FORGET_FACT, "SELECT id, subject, value FROM fact", err);
         break;
     case PART_END:
         return end(s, f, err);

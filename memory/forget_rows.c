@@ -240,9 +240,9 @@ static int do_entity(struct store *s, int64_t id, struct errmsg *err)
 /* Its moments and parts of remainders went before. */
 static int do_stream(struct store *s, struct forget *f, int64_t id, struct errmsg *err)
 {
-    static const enum erase_statement deletes[] = {ERASE_STREAM_PENDING, ERASE_STREAM_CHANNELS,
-                                                   ERASE_STREAM_KINDS,   ERASE_STREAM_GONE,
-                                                   ERASE_STREAM_STATE,   ERASE_STREAM_DELETE};
+    static const enum erase_statement deletes[] = {
+        ERASE_STREAM_FACTS, ERASE_STREAM_PENDING, ERASE_STREAM_CHANNELS, ERASE_STREAM_KINDS,
+        ERASE_STREAM_GONE,  ERASE_STREAM_STATE,   ERASE_STREAM_DELETE};
     int r = forget_touch_stream(s, f, id, err);
     for (size_t i = 0; i < sizeof(deletes) / sizeof(*deletes) && r == 0; i++)
         r = erase_one(s, deletes[i], id, err);
@@ -288,6 +288,8 @@ static int do_row(struct store *s, struct forget *f, int what, int64_t id, struc
     case FORGET_KIND:
         store_kinds_forget(s);
         return erase_one(s, ERASE_KIND_BLANK, id, err);
+    case FORGET_FACT:
+        return erase_one(s, ERASE_FACT_DELETE, id, err);
     case FORGET_STREAM:
         return do_stream(s, f, id, err);
     case FORGET_RECOUNT:

@@ -104,6 +104,8 @@ int keep_moment(struct store *s, int64_t id, const struct moment *m, size_t size
                 struct errmsg *err);
 /* Before rows go: its evidence, or all of a moment (which may have none any more: size 0). */
 int keep_gone(struct store *s, int64_t id, bool moment, size_t size, struct errmsg *err);
+/* A moment lost some of its evidence, and its latent. */
+int keep_rewritten(struct store *s, int64_t id, size_t before, size_t size, struct errmsg *err);
 /* Inside the transaction that commits; and what came of it. */
 int keep_save(struct store *s, struct errmsg *err);
 int keep_save_dictionary(struct store *s, struct errmsg *err);

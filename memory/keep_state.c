@@ -170,6 +170,14 @@ int keep_gone(struct store *s, int64_t id, bool moment, size_t size, struct errm
     return r == SQL_DONE ? 0 : r;
 }
 
+int keep_rewritten(struct store *s, int64_t id, size_t before, size_t size, struct errmsg *err)
+{
+    int r = keep_gone(s, id, true, before, err);
+    s->keeper->counts.evidence += size > 0;
+    s->keeper->counts.evidence_bytes += (int64_t)size;
+    return r;
+}
+
 int keep_save(struct store *s, struct errmsg *err)
 {
     struct keeper *k = s->keeper;
