@@ -4,7 +4,7 @@
  * episodes to months. Prints, for each stratum, the calls their CPU time and how long they held the writer, and the
  * share of a core that all of it would be at 100 records/s. The file is changed: give it a copy.
  *
- * usage: bench_consolidate MEMORY_DB
+ * usage: bench_consolidate [--refine] MEMORY_DB
  */
 #include <sqlite3.h>
 #include <stdio.h>
@@ -75,15 +75,18 @@ int main(int argc, char **argv)
     sqlite3 *db;
     int64_t records, unit;
     double total = 0;
-    if (argc != 2) {
-        fprintf(stderr, "usage: %s MEMORY_DB\n", argv[0]);
+    bool refine = argc == 3 && strcmp(argv[1], "--refine") == 0;
+    if (argc != 2 + refine) {
+        fprintf(stderr, "usage: %s [--refine] MEMORY_DB\n", argv[0]);
         return 2;
     }
+    argv += refine;
     MUST(sqlite_setup());
     mark_all(argv[1]);
     jumps.mono = jumping_mono;
     const struct store_options o = {.path = argv[1], .clock = &jumps};
     MUST(store_open(&o, &s, &err));
+    store_set_refine(s, refine);
     MUST(sqlite_open_readonly(argv[1], 0, &db, &err));
     MUST(sql_int64(db, "SELECT sum(records) FROM moment WHERE stratum=0", &records, &err));
     for (int i = 0; i < STRATA; i++)

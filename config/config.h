@@ -65,6 +65,7 @@ struct config {
         int evict;    /* enum config_evict */
         int decay;    /* enum config_decay */
         int tau_sign; /* 1 or -1 */
+        bool refine;  /* boundaries of episodes */
     } memory;
     struct {
         char *socket; /* "" when not written: see config_resolve_socket */

@@ -131,6 +131,10 @@ static const struct option options[] = {
      .choices = signs, .initial = "fast", .live = true,
      .doc = "How the subjective clock goes under load: *fast* (busy hours age what is kept quickly, "
             "quiet weeks cost little) or *slow*."},
+    {.section = "memory", .key = "refine", .type = OPTION_BOOL, .offset = AT(memory.refine),
+     .initial = "off",
+     .doc = "Whether a boundary of episodes moves to where the moments around it divide best "
+            "(modularity), up to a minute earlier than two streams say."},
     {.section = "memory", .key = "pinned", .type = OPTION_PERCENT, .offset = AT(memory.pinned),
      .min = 0, .max = 90, .initial = "10%", .live = true,
      .doc = "The share of the budget that pinned memories may take."},

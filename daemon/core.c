@@ -303,6 +303,8 @@ static int open_memory(struct daemon *d, struct errmsg *err)
         .path = d->database, .clock = d->clock, .progress = tell_migration};
     int rc = store_open(&options, &d->store, err);
     if (rc == 0)
+        store_set_refine(d->store, d->config->memory.refine);
+    if (rc == 0)
         rc = finish_forgetting(d, err);
     if (rc == 0)
         rc = streams_load(d, err);

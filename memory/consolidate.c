@@ -213,6 +213,11 @@ int con_make(struct store *s, int stratum, int64_t unit, struct errmsg *err)
     return r == SQL_DONE ? 0 : r;
 }
 
+void store_set_refine(struct store *s, bool refine)
+{
+    s->refine = refine;
+}
+
 int store_consolidate(struct store *s, struct errmsg *err)
 {
     struct due due = {0};

@@ -87,6 +87,7 @@ struct child {
     int ended;
     bool remainder; /* stands for evicted ones */
     bool strong;    /* starts where the moment before it in its stream ended by surprise or shift */
+    uint32_t end;   /* of the first of an episode: one past its last */
 };
 
 /* What one stream contributed to a span. */

@@ -8,12 +8,16 @@
  * The cut near the hour is made at the longest pause within five minutes of it, so that what
  * happens at the hour stays together.
  */
+#include <string.h>
+
 #include "memory/consolidate_internal.h"
+#include "memory/refine.h"
 
 #define SILENCE (5 * US_PER_MINUTE)
 #define TOGETHER (2 * US_PER_SECOND)
 #define EPISODE_LEAST US_PER_MINUTE
 #define EPISODE_MOMENTS 4096
+#define REFINE_AHEAD (2 * US_PER_MINUTE) /* how far behind a cut moments say where it belongs */
 #define BORDER (5 * US_PER_MINUTE)
 
 /*
@@ -188,6 +192,51 @@ static uint32_t episode_end(const struct consolidation *c, uint32_t first)
     return i;
 }
 
+static int read_latent(struct store *s, const struct child *m, struct refine_item *ret,
+                       struct errmsg *err)
+{
+    sqlite3_stmt *q = con_stmt(s, CON_LATENT);
+    *ret = (struct refine_item){.time = m->t_start};
+    sqlite3_bind_int64(q, 1, m->id);
+    sqlite3_bind_int64(q, 2, m->model);
+    int r = sql_step(q, err);
+    if (r == 0 && sqlite3_column_bytes(q, 1) == LATENT_DIM) {
+        memcpy(ret->vec, sqlite3_column_blob(q, 1), LATENT_DIM);
+        ret->model = m->model;
+    }
+    sqlite3_reset(q);
+    return r == SQL_DONE ? 0 : r;
+}
+
+/*
+ * A boundary of two streams may come late: the cut goes to where the moments around it divide best,
+ * less than EPISODE_LEAST earlier, so that this boundary does not cut once more, and by what lies
+ * close to it only. Silence cuts where it is.
+ */
+static int refine_end(struct store *s, uint32_t first, uint32_t *end, struct errmsg *err)
+{
+    const struct child *all = s->consolidation->children;
+    const struct child *cut = &all[*end];
+    struct refine_item items[2 * REFINE_WINDOW];
+    uint32_t low = *end, high = *end, from = *end;
+    int r = 0;
+    if (!is_shared_boundary(s->consolidation, *end))
+        return 0;
+    while (low > first && *end - low < REFINE_WINDOW)
+        low--;
+    while (high < s->consolidation->child_count && high - *end < REFINE_WINDOW &&
+           all[high].t_start - cut->t_start < REFINE_AHEAD)
+        high++;
+    while (from > low + 1 && cut->t_start - all[from - 1].t_start < EPISODE_LEAST &&
+           all[from - 1].t_start - all[first].t_start >= EPISODE_LEAST)
+        from--;
+    for (uint32_t i = low; i < high && r == 0; i++)
+        r = read_latent(s, &all[i], &items[i - low], err);
+    if (r == 0)
+        *end = low + refine_cut(items, high - low, from - low, *end - low);
+    return r;
+}
+
 /*
  * Loads what one call works on: from `since` on, at most some thousand moments, whole times of
  * start only (what starts at the same microsecond stays together). *ret_next is the start of the
@@ -301,7 +350,7 @@ static int resume_at(struct store *s, int64_t border, const struct due *due, int
         return 0;
     }
     sqlite3_stmt *q = con_stmt(s, CON_LAST_START);
-    sqlite3_bind_int64(q, 1, due->t - 2 * TOGETHER);
+    sqlite3_bind_int64(q, 1, due->t - (s->refine ? REFINE_AHEAD : 2 * TOGETHER));
     sqlite3_bind_int64(q, 2, border);
     int r = sql_step(q, err);
     *ret = r == 0 ? sqlite3_column_int64(q, 0) : border;
@@ -330,6 +379,11 @@ int con_episodes(struct store *s, const struct due *due, int64_t *ret_next, stru
     int64_t next = left_out;
     while (count < c->child_count) {
         uint32_t end = episode_end(c, count);
+        if (s->refine && end < c->child_count)
+            r = refine_end(s, count, &end, err);
+        if (r)
+            return r;
+        c->children[count].end = end;
         if (end == c->child_count && left_out != INT64_MAX && count > 0) {
             next = c->children[count].t_start;
             break;
@@ -338,7 +392,7 @@ int con_episodes(struct store *s, const struct due *due, int64_t *ret_next, stru
     }
     r = con_load_old(s, STRATUM_EPISODE, since, next == INT64_MAX ? until : next, err);
     for (uint32_t first = 0, end; first < count && r == 0; first = end) {
-        end = episode_end(c, first);
+        end = c->children[first].end;
         r = make_episode(s, first, end - first, err);
         if (end < count && clock_mono(s->clock) > c->step_ends) {
             next = c->children[end].t_start;

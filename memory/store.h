@@ -119,6 +119,9 @@ const struct words_df *store_df(const struct store *s);
  * at most a few per cent of a core.
  */
 #define STORE_MORE 1
+/* Whether boundaries of episodes are refined by modularity (memory/refine.h); without it they lie
+ * where two streams say so. Spans that are there stay as they are until they are made again. */
+void store_set_refine(struct store *s, bool refine);
 int store_consolidate(struct store *s, struct errmsg *err);
 
 #endif

@@ -155,6 +155,7 @@ struct store {
     struct arena sums_arena;
     struct buf sums_blob;
     struct consolidation *consolidation;
+    bool refine; /* episodes' boundaries */
     struct erasure *erasure;
     struct keeper *keeper;
     bool scrubbing; /* no checkpoint now: what the WAL holds is cleared last */

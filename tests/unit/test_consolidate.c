@@ -133,6 +133,7 @@ START_TEST(test_order_does_not_matter)
     int64_t sums[2];
     for (int round = 0; round < 2; round++) {
         struct store *s = opened();
+        store_set_refine(s, _i == 1);
         int64_t streams[3] = {stream_of(s, "a"), stream_of(s, "b"), stream_of(s, "c")};
         for (int i = 0; i < 200; i++) {
             int k = round ? (i * 77) % 200 : i;
@@ -316,7 +317,7 @@ int main(void)
     tcase_add_test(t, test_shared_boundary);
     tcase_add_test(t, test_late_data);
     tcase_add_test(t, test_border_of_hours);
-    tcase_add_test(t, test_order_does_not_matter);
+    tcase_add_loop_test(t, test_order_does_not_matter, 0, 2);
     tcase_add_test(t, test_large_hour);
     tcase_add_test(t, test_small_steps);
     tcase_add_test(t, test_words_and_texts);
