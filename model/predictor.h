@@ -68,7 +68,7 @@ struct predictor {
     struct residual residual;
 };
 
-#define PREDICTION_RARE 0.001
+#define PREDICTION_RARE 0.004
 
 /* What one sample was, seen from before it. All finite. */
 struct prediction {

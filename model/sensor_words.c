@@ -6,8 +6,8 @@
 
 #include "base/clock.h"
 
-/* A sample this rare comes once in a thousand and is worth a word. */
-#define RARE_BITS 10.0 /* rarer than PREDICTION_RARE */
+/* From here on a run may be called surprising (pipeline/summary.c), and then it must be said why. */
+#define RARE_BITS 8.0 /* rarer than PREDICTION_RARE */
 /* As many samples at rest are "flat" and not merely calm. */
 #define FLAT_MIN 16
 #define NAME "%.60s"

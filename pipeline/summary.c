@@ -268,12 +268,8 @@ static void word_run(struct summariser *s, const struct moment *m, const struct 
     struct wording w;
     wording_init(&w, u->why, sizeof(u->why));
     wording_printf(&w, "%s", notes[peak].why);
-    if (s->kind != KIND_TEXT) {
-        if (w.size == 0)
-            wording_printf(&w, "%.1f bits of surprise, %.0f times its usual spread away from usual",
-                           u->bits, u->z);
+    if (s->kind != KIND_TEXT)
         return;
-    }
     wording_printf(&w, "%s", w.size ? ": " : "");
     put_line(s, &m->records[peak], &w);
 }
