@@ -163,7 +163,7 @@ static int let_some_go(struct store *s, enum keep_class class, bool all, struct 
 static int class_bytes(struct store *s, int64_t bytes[KEEP_CLASSES], struct errmsg *err)
 {
     struct keeper *k = s->keeper;
-    int64_t all, unused, count;
+    int64_t all = 0, unused = 0, count;
     int r = count_pages(s, &all, &unused, err);
     bytes[KEEP_EVIDENCE] = k->counts.evidence_bytes;
     int64_t rest = (all - unused) * SCHEMA_PAGE_SIZE - bytes[KEEP_EVIDENCE];
