@@ -14,6 +14,7 @@
 
 #include "memory/evidence.h"
 #include "memory/forget_internal.h"
+#include "memory/state.h"
 
 #define SLICE_US 15000
 #define SLICE_ROWS 512
@@ -62,6 +63,18 @@ bool forget_matches(struct forget *f, struct slice text)
     /* Without memory for folding it goes: forgetting too much is the smaller harm. */
     return forget_fold(text, &f->folded) != 0 ||
            memmem(f->folded.data, f->folded.size, f->pattern.data, f->pattern.size) != NULL;
+}
+
+/* Bytes that are no text as a whole: ASCII letters are folded. */
+static bool bytes_match(struct forget *f, struct slice bytes)
+{
+    buf_clear(&f->folded);
+    for (size_t i = 0; i < bytes.size; i++) {
+        char c = bytes.data[i];
+        buf_putc(&f->folded, c >= 'A' && c <= 'Z' ? (char)(c + 32) : c);
+    }
+    return buf_failed(&f->folded) || memmem(f->folded.data ? f->folded.data : "", f->folded.size,
+                                            f->pattern.data, f->pattern.size) != NULL;
 }
 
 static struct slice column(sqlite3_stmt *q, int at)
@@ -321,9 +334,38 @@ static bool is_whole_stream(const struct forget_selector *x)
     return x->stream && x->match.size == 0 && x->since == TIME_UNKNOWN && x->until == TIME_UNKNOWN;
 }
 
+/* Models keep texts of records that were evicted, too: where anything goes, or one of them holds
+ * the pattern, all are cleaned. */
+static int plan_models(struct store *s, struct forget *f, struct errmsg *err)
+{
+    struct buf state = {0};
+    sqlite3_stmt *q;
+    bool any = f->next.receipt.planned > 0;
+    int r = sql_prepare(s->db,
+                        "SELECT s.id, t.value FROM stream s LEFT JOIN state t "
+                        "ON t.key='model/' || s.id",
+                        &q, err);
+    for (int pass = 0; pass < 2 && r == 0; pass++) {
+        while ((r = sql_step(q, err)) == 0) {
+            struct slice value = {sqlite3_column_blob(q, 1), (size_t)sqlite3_column_bytes(q, 1)};
+            buf_clear(&state);
+            if (pass == 0 && !any && value.size && state_unpack(value, &state, NULL) == 0)
+                any = bytes_match(f, (struct slice){state.data, state.size});
+            if (pass == 1 && any &&
+                (r = forget_touch_stream(s, f, sqlite3_column_int64(q, 0), err)) != 0)
+                break;
+        }
+        r = r == SQL_DONE ? 0 : r;
+    }
+    f->next.receipt.planned += any;
+    sqlite3_finalize(q);
+    buf_deinit(&state);
+    return r;
+}
+
 static int end(struct store *s, struct forget *f, struct errmsg *err)
 {
-    int r = 0;
+    int r = is_match_alone(&f->selector) && !f->selector.dry ? plan_models(s, f, err) : 0;
     if (is_whole_stream(&f->selector))
         r = plan(s, f, FORGET_STREAM, f->selector.stream, (struct slice){NULL, 0}, err);
     if (r == 0 && f->next.receipt.planned && !f->selector.dry)
