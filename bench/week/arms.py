@@ -96,6 +96,11 @@ class Channel:
         self.client.send_raw(varvetest.frame(varvetest.FRAME_FLUSH))
         self.take(varvetest.FRAME_FLUSHED)
 
+    def close(self):
+        self.client.send_raw(varvetest.frame(varvetest.FRAME_CLOSE))
+        self.take(varvetest.FRAME_CLOSED)
+        self.client.close()
+
 
 class Refused(Exception):
     """The daemon does not take the configuration: too small a budget, or an option it lacks."""
@@ -139,25 +144,24 @@ class Varve:
             channels[s.stream].feed(s)
         self.midnight(channels, erasures, story.END)
         for c in channels.values():
-            c.client.send_raw(varvetest.frame(varvetest.FRAME_CLOSE))
-            c.take(varvetest.FRAME_CLOSED)
+            c.close()
         self.settle()
 
     def midnight(self, channels, erasures, now):
         for c in channels.values():
             c.flush()
         while erasures and erasures[0]["at"] <= now:
-            self.forget(erasures.pop(0))
+            erasure = erasures.pop(0)
+            if list(erasure["params"]) == ["stream"]:
+                channels.pop(erasure["params"]["stream"]).close()
+            self.forget(erasure)
         self.settle()
 
     def forget(self, erasure):
         """Erases, then looks for what was erased in the raw bytes of all files."""
-        try:
-            self.client.call("memory.forget", erasure["params"])
-        except varvetest.RpcError as e:
-            if not self.notes:
-                self.notes.append(f"memory.forget: {e.message}")
-            return
+        receipt = self.client.call("memory.forget", {**erasure["params"], "confirm": True})
+        if receipt["records"] == 0:
+            self.notes.append(f"nothing was left to erase by {erasure['params']}")
         for f in self.daemon.state.iterdir():
             data = f.read_bytes() if f.is_file() else b""
             for secret in erasure["secrets"]:
@@ -193,6 +197,9 @@ class Varve:
         for c in self.daemon.clients:
             c.close()
         self.daemon.stop()
+        checked = self.daemon.run("varve-dump", self.daemon.database, "--verify", timeout=600)
+        if checked.status:
+            self.notes.append(f"varve-dump --verify: {checked.err.strip() or checked.out.strip()}")
 
 
 STOP = set("""a about after all an and any anything at before between by came come degrees did do does for from get
@@ -242,7 +249,7 @@ class Fts:
                 db.execute("DELETE FROM records WHERE text LIKE ?", (f"%{p['match']}%",))
             else:
                 db.execute("DELETE FROM records WHERE stream = ? AND time >= ? AND time < ?",
-                           (p["streams"][0], score.parse(p["since"]) if "since" in p else 0,
+                           (p["stream"], score.parse(p["since"]) if "since" in p else 0,
                             score.parse(p["until"]) if "until" in p else story.END))
         db.execute("INSERT INTO words(words) VALUES('rebuild')")
         db.commit()

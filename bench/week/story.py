@@ -210,7 +210,7 @@ class Story:
             if how == "match":
                 what = {"match": handle}
             else:
-                what = {"streams": [stream], "since": stamp(t - SECOND),
+                what = {"stream": stream, "since": stamp(t - SECOND),
                         "until": stamp(t + len(texts) * 20 * SECOND)}
             at = min(END, START + (day + self.r.randrange(1, 4)) * DAY)
             self.erasures.append({"at": at, "params": what, "secrets": secrets})
@@ -220,7 +220,7 @@ class Story:
         word, secret, t = self.word(), self.word(), START + 3 * DAY + 11 * 60 * MINUTE
         for k in range(6):
             self.line(t + k * MINUTE, "diary", f"note {k + 1} about {word}: the meeting place is {secret}")
-        self.erasures.append({"at": START + 8 * DAY, "params": {"streams": ["diary"]},
+        self.erasures.append({"at": START + 8 * DAY, "params": {"stream": "diary"},
                               "secrets": [secret]})
         self.erased.append({"time": t, "stream": "diary", "secrets": [secret], "handle": word,
                             "ask": f"where is the meeting place for {word}?", "at": START + 8 * DAY})

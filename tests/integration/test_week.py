@@ -190,11 +190,13 @@ class Run(varvetest.Case):
                         self.assertLessEqual(arm.bytes(), 200_000)
                 finally:
                     arm.stop()
+                self.assertEqual(arm.notes, [])
         figures = {name: score.summary(r) for name, r in rows.items()}
         self.assertGreater(figures["varve"]["rare hit@5"], 0.8)
         self.assertGreater(figures["varve"]["hit@5"], 0.4)
         self.assertGreater(figures["varve"]["day recall"], 0.4)
         self.assertLess(figures["varve"]["false refusals"], 0.3)
+        self.assertEqual(figures["varve"]["leaks"], 0)
         self.assertGreater(figures["fts-all"]["rare hit@5"], 0.9)
         self.assertLess(figures["fifo"]["rare hit@5"], 0.5)
 
