@@ -142,6 +142,31 @@ void lists_answer(struct show *s, const struct json *result)
         buf_printf(s->out, "\nconfidence %.2f\n", number_of(result, "confidence"));
 }
 
+/* What holds stands out; what does not any more has its end. */
+static void put_facts(struct show *s, const struct json *facts)
+{
+    static const struct table_column columns[] = {{"stated", false, NULL},
+                                                  {"value", false, "1"},
+                                                  {"since", false, "2"},
+                                                  {"until", false, "2"},
+                                                  {"said", true, NULL}};
+    struct table t;
+    if (!json_first(facts))
+        return;
+    table_init(&t, columns, COLUMNS(columns));
+    for (const struct json *f = json_first(facts); f; f = json_next(f)) {
+        char since[SHOW_TIME_SIZE], until[SHOW_TIME_SIZE], seen[SHOW_NUMBER_SIZE];
+        const struct json *from = json_get(f, "since"), *to = json_get(f, "until");
+        const char *cells[] = {text_of(f, "subject"), text_of(f, "value"),
+                               json_string(from) ? show_time(s, from, since) : "before",
+                               json_string(to) ? show_time(s, to, until) : "now",
+                               show_count(number_of(f, "seen"), seen)};
+        table_row(&t, cells);
+    }
+    print(s, &t);
+    buf_putc(s->out, '\n');
+}
+
 void lists_history(struct show *s, const struct json *result)
 {
     const struct json *e = json_get(result, "entity") ? json_get(result, "entity") : result;
@@ -150,6 +175,7 @@ void lists_history(struct show *s, const struct json *result)
     text_line(s->out, text_of(e, "name"), 0);
     buf_printf(s->out, ": %s times, %s to %s\n", show_count(number_of(e, "count"), count),
                show_time(s, json_get(e, "first"), first), show_time(s, json_get(e, "last"), last));
+    put_facts(s, json_get(result, "facts"));
     items_table(s, json_get(result, "items"), false);
 }
 

@@ -5,6 +5,7 @@
  */
 #include "memory/fact.h"
 
+#include <ctype.h>
 #include <math.h>
 #include <string.h>
 
@@ -173,6 +174,31 @@ int fact_history(struct reader *r, int64_t id, struct arena *arena, struct fact 
     rc = end(r, own, rc);
     return rc == 0 && *ret_count == 0 ? err_set(err, ERR_NOTFOUND, "no fact %lld", (long long)id)
                                       : rc;
+}
+
+int fact_about(struct reader *r, const char *words, uint32_t limit, struct arena *arena,
+               struct fact **ret, uint32_t *ret_count, struct errmsg *err)
+{
+    sqlite3_stmt *q;
+    bool own;
+    size_t n = strlen(words);
+    char *bounded = arena_alloc(arena, n + 3);
+    int rc = bounded ? reader_limit(limit, 50, &limit, err) : reader_nomem(err);
+    if (rc == 0)
+        rc = begin(r, &own, err);
+    if (rc)
+        return rc;
+    bounded[0] = bounded[n + 1] = ' ';
+    bounded[n + 2] = '\0';
+    for (size_t i = 0; i < n; i++)
+        bounded[i + 1] = (char)tolower((unsigned char)words[i]);
+    rc = reader_statement(r, SQL_FACTS_ABOUT, &q, err);
+    if (rc == 0) {
+        sqlite3_bind_text(q, 1, bounded, -1, SQLITE_STATIC);
+        sqlite3_bind_int64(q, 2, limit);
+        rc = collect(q, limit, arena, ret, ret_count, err);
+    }
+    return end(r, own, rc);
 }
 
 int fact_changes(struct reader *r, int64_t since, int64_t until, uint32_t limit,

@@ -113,6 +113,9 @@ static const char *const texts[SQL_COUNT] = {
     [SQL_FACT_VERSIONS] = "SELECT " FACT_COLUMNS " JOIN fact o ON o.stream = f.stream AND"
                           " o.subject = f.subject WHERE o.id = ?1 AND f.value <> ''"
                           " ORDER BY f.since, f.id",
+    [SQL_FACTS_ABOUT] = "SELECT " FACT_COLUMNS " WHERE f.value <> '' AND"
+                        " instr(' ' || f.subject || ' ', ?1) ORDER BY f.stream, f.subject, f.since,"
+                        " f.id LIMIT ?2",
     [SQL_FACT_CHANGES] = "SELECT " FACT_COLUMNS " WHERE f.since >= ?1 AND f.since < ?2 AND"
                          " f.value <> '' ORDER BY EXISTS(SELECT 1 FROM fact o WHERE o.stream ="
                          " f.stream AND o.subject = f.subject AND o.since < f.since) DESC, f.since"

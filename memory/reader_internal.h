@@ -58,6 +58,7 @@ enum reader_sql {
     SQL_CHANNEL_LIST,
     SQL_FACTS_AT,
     SQL_FACT_VERSIONS,
+    SQL_FACTS_ABOUT,
     SQL_FACT_CHANGES,
     SQL_COUNT
 };

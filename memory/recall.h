@@ -186,10 +186,16 @@ int recall_entities(struct reader *r, const char *kind, const char *match, uint3
                     struct arena *arena, struct recall_entity **ret, uint32_t *ret_count,
                     struct errmsg *err);
 
-/* entity.history: what it is, and the moments it appears in, in time order, the newest `limit`. */
+/*
+ * entity.history: what it is, the moments it appears in, in time order, the newest `limit`, and what
+ * was stated of it. Something that is named in facts only has the kind "subject".
+ */
+struct fact;
 struct recall_life {
     struct recall_entity entity;
     struct recall_items items;
+    struct fact *facts; /* memory/fact.h */
+    uint32_t fact_count;
 };
 
 /* `name` with or without "kind:" before it; ERR_NOTFOUND. */

@@ -4,6 +4,8 @@
 
 #include <stdio.h>
 
+#include "memory/fact.h"
+
 #define SCORE_DIGITS 6
 
 static void key_id(struct jsonw *w, const char *key, int64_t id)
@@ -160,6 +162,29 @@ void recall_entities_json(struct jsonw *w, const struct recall_entity *items, ui
     jsonw_object_end(w);
 }
 
+static void key_time(struct jsonw *w, const char *key, int64_t t)
+{
+    if (t == TIME_UNKNOWN || t == TIME_MIN) {
+        jsonw_key(w, key);
+        jsonw_null(w);
+    } else {
+        jsonw_kv_time(w, key, t);
+    }
+}
+
+static void fact_fields(struct jsonw *w, const struct fact *f)
+{
+    jsonw_object(w);
+    jsonw_kv_string(w, "stream", f->stream_name);
+    jsonw_kv_string(w, "subject", f->subject);
+    jsonw_kv_string(w, "value", f->value);
+    key_time(w, "since", f->since);
+    key_time(w, "until", f->until);
+    jsonw_kv_time(w, "last", f->last);
+    jsonw_kv_int(w, "seen", f->seen);
+    jsonw_object_end(w);
+}
+
 void recall_life_json(struct jsonw *w, const struct recall_life *life)
 {
     jsonw_object(w);
@@ -169,6 +194,11 @@ void recall_life_json(struct jsonw *w, const struct recall_life *life)
     jsonw_object_end(w);
     key_items(w, &life->items);
     jsonw_kv_bool(w, "more", life->items.more);
+    jsonw_key(w, "facts");
+    jsonw_array(w);
+    for (uint32_t i = 0; i < life->fact_count; i++)
+        fact_fields(w, &life->facts[i]);
+    jsonw_array_end(w);
     jsonw_object_end(w);
 }
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "memory/candidates.h"
+#include "memory/fact.h"
 #include "memory/reader_internal.h"
 
 #define UNUSUAL_DEFAULT 20
@@ -284,6 +285,32 @@ static int history(struct reader *r, const char *name, const struct recall_filte
     return rc < 0 ? rc : 0;
 }
 
+/* Adds the facts; rc is what was found without them. */
+static int stated_of(struct reader *r, const char *name, int rc, struct arena *arena,
+                     struct recall_life *ret, struct errmsg *err)
+{
+    const char *colon = rc == 0 ? NULL : strchr(name, ':');
+    const char *words = rc == 0 ? ret->entity.name : colon ? colon + 1 : name;
+    struct errmsg why;
+    int r_facts = fact_about(r, words, 0, arena, &ret->facts, &ret->fact_count, &why);
+    if (r_facts)
+        return err_set(err, r_facts, "%s", why.text);
+    if (rc == 0 || ret->fact_count == 0)
+        return rc;
+    ret->entity = (struct recall_entity){.kind = "subject",
+                                         .name = arena_copy(arena, words, strlen(words)),
+                                         .first = ret->facts[0].last,
+                                         .last = ret->facts[0].last};
+    for (uint32_t i = 0; i < ret->fact_count; i++) {
+        const struct fact *f = &ret->facts[i];
+        int64_t first = f->since > TIME_MIN ? f->since : f->last;
+        ret->entity.count += f->seen;
+        ret->entity.first = first < ret->entity.first ? first : ret->entity.first;
+        ret->entity.last = f->last > ret->entity.last ? f->last : ret->entity.last;
+    }
+    return ret->entity.name ? 0 : reader_nomem(err);
+}
+
 int recall_entity_history(struct reader *r, const char *name, const struct recall_filter *filter,
                           uint32_t limit, struct arena *arena, struct recall_life *ret,
                           struct errmsg *err)
@@ -293,5 +320,9 @@ int recall_entity_history(struct reader *r, const char *name, const struct recal
     if (rc)
         return rc;
     rc = reader_begin(r, err);
-    return reader_end(r, rc ? rc : history(r, name, filter, limit, arena, ret, err));
+    if (rc == 0)
+        rc = history(r, name, filter, limit, arena, ret, err);
+    if (rc == 0 || rc == ERR_NOTFOUND)
+        rc = stated_of(r, name, rc, arena, ret, err);
+    return reader_end(r, rc);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "memory/erase.h"
 #include "memory/fact.h"
+#include "memory/recall.h"
 #include "tests/unit/store_fixture.h"
 
 #define HOUR US_PER_HOUR
@@ -209,6 +210,19 @@ START_TEST(test_questions)
     ck_assert_str_eq(facts[0].value, "21.5");
     OK(fact_search(reader, "the of a", TIME_UNKNOWN, 5, &arena, &facts, &n, &err));
     ck_assert_uint_eq(n, 0);
+    OK(fact_about(reader, "Vanoke", 0, &arena, &facts, &n, &err));
+    ck_assert_uint_eq(n, 2);
+    ck_assert_str_eq(facts[0].value, "19.0");
+    OK(fact_about(reader, "vano", 0, &arena, &facts, &n, &err));
+    ck_assert_uint_eq(n, 0);
+    struct recall_life life;
+    const struct recall_filter all = {.since = TIME_UNKNOWN, .until = TIME_UNKNOWN};
+    OK(recall_entity_history(reader, "vanoke", &all, 0, &arena, &life, &err));
+    ck_assert_str_eq(life.entity.kind, "subject");
+    ck_assert_uint_eq(life.entity.count, 2);
+    ck_assert_uint_eq(life.fact_count, 2);
+    ck_assert_int_eq(recall_entity_history(reader, "nobody", &all, 0, &arena, &life, &err),
+                     ERR_NOTFOUND);
     ck_assert_int_eq(fact_history(reader, 999, &arena, &facts, &n, &err), ERR_NOTFOUND);
     reader_close(reader);
     store_close(s);
