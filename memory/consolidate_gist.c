@@ -29,8 +29,8 @@ struct plan {
 };
 
 static const struct plan plans[STRATA] = {
-    [STRATUM_EPISODE] = {3, 2, 1, 0, 5, 2, 2, 0, 420},
-    [STRATUM_HOUR] = {3, 2, 2, 0, 6, 2, 2, 0, 420},
+    [STRATUM_EPISODE] = {3, 2, 1, 0, 5, 2, 2, 0, 450},
+    [STRATUM_HOUR] = {3, 2, 2, 0, 6, 2, 2, 0, 450},
     [STRATUM_DAY] = {6, 4, 2, 3, 12, 2, 3, 6, 1400},
     [STRATUM_WEEK] = {6, 4, 2, 4, 12, 2, 3, 6, 1480},
     [STRATUM_MONTH] = {6, 4, 2, 4, 12, 2, 3, 6, 1480},

@@ -2,7 +2,7 @@
 /*
  * Which moments make an episode. The timeline of all streams is cut where nothing was recorded for
  * five minutes, where two streams ended a moment by surprise or shift within two seconds (but not
- * within a minute of the last cut), and once near every full hour. All these cuts depend on what is
+ * within a minute of the last cut), after some hundred moments, and once near every full hour. All these cuts depend on what is
  * close to them only, so an hour can be made again from any of its episodes on, whatever came when.
  *
  * The cut near the hour is made at the longest pause within five minutes of it, so that what
@@ -16,7 +16,7 @@
 #define SILENCE (5 * US_PER_MINUTE)
 #define TOGETHER (2 * US_PER_SECOND)
 #define EPISODE_LEAST US_PER_MINUTE
-#define EPISODE_MOMENTS 4096
+#define EPISODE_MOMENTS 384 /* most of one; also what a call reads, so that it takes some 20 ms */
 #define REFINE_AHEAD (2 * US_PER_MINUTE) /* how far behind a cut moments say where it belongs */
 #define BORDER (5 * US_PER_MINUTE)
 
@@ -238,7 +238,7 @@ static int refine_end(struct store *s, uint32_t first, uint32_t *end, struct err
 }
 
 /*
- * Loads what one call works on: from `since` on, at most some thousand moments, whole times of
+ * Loads what one call works on: from `since` on, at most some hundred moments, whole times of
  * start only (what starts at the same microsecond stays together). *ret_next is the start of the
  * first that was left out, or INT64_MAX.
  */
