@@ -35,7 +35,7 @@
 
 double daemon_load(const struct daemon *d)
 {
-    double fill = (double)d->undone_bytes / (double)d->config->model.queue;
+    double fill = (double)d->undone_bytes / (double)budget_queue(d->config);
     return fill < 1 ? fill : 1;
 }
 
@@ -89,6 +89,7 @@ int daemon_reload(struct daemon *d, struct errmsg *kept, struct errmsg *err)
     }
     *slot = d->config;
     d->config = fresh;
+    budget_apply(d);
     log_set_level((enum log_level)fresh->log.level);
     server_set_limits(d->server, (size_t)fresh->ipc.max_request,
                       (size_t)fresh->ipc.max_connections);
@@ -121,6 +122,7 @@ static void on_second(uv_timer_t *timer)
         if (d->seconds % SNAPSHOT_SECONDS == 0)
             stream_snapshot(s);
     }
+    budget_tick(d);
     streams_resume(d);
     sources_tick(d);
     sweep_configs(d);
@@ -302,6 +304,10 @@ static int open_memory(struct daemon *d, struct errmsg *err)
     struct store_options options = {
         .path = d->database, .clock = d->clock, .progress = tell_migration};
     int rc = store_open(&options, &d->store, err);
+    struct store_budget budget;
+    budget_of(d->config, &budget);
+    if (rc == 0)
+        store_set_budget(d->store, &budget);
     if (rc == 0)
         store_set_refine(d->store, d->config->memory.refine);
     if (rc == 0)

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "config/config.h"
 #include "config/paths.h"
+#include "daemon/budget.h"
 #include "daemon/mailbox.h"
 #include "daemon/pool.h"
 #include "daemon/query_thread.h"
@@ -36,6 +37,7 @@ struct daemon {
     struct store *store; /* the writer's while it runs */
     struct mailbox mailbox;
     struct writer writer;
+    struct touched touched; /* used by answers, the writer does not know yet */
     struct pool model_pool, query_pool;
     struct query_thread query_threads[POOL_THREADS_MAX]; /* each its own thread's */
     struct reader *model_readers[POOL_THREADS_MAX];      /* one a model thread, for resends */

@@ -41,7 +41,7 @@ bool stream_is_full(const struct live_stream *s)
     if (s->retired != STREAM_SERVES)
         return s->held || (s->successor && stream_is_full(s->successor));
     return s->undone_bytes > STREAM_FULL_BYTES ||
-           d->undone_bytes > (size_t)d->config->model.queue ||
+           d->undone_bytes > budget_queue(d->config) ||
            atomic_load(&d->writer.counters.laid_aside) > 0;
 }
 

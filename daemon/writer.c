@@ -3,7 +3,8 @@
  * Happy path: take up to BATCH_JOBS queued jobs, begin, apply each, commit, post them back. Lazy
  * jobs alone wait until they are many or old, as a commit costs more than most jobs. Between
  * batches: consolidate a little when the queue is empty, checkpoint when the WAL has grown. A WAL
- * that grew is cut down at rest only, so that a busy one is written in place again and again.
+ * that grew is cut down at rest only, so that a busy one is written in place again and again. Room
+ * within the budget is made before each batch, and ahead of need when the queue is empty.
  * Failure: see writer.h. Sizes: a queue of at most QUEUE_BYTES plus what the loop itself posts.
  */
 #include "daemon/writer.h"
@@ -26,6 +27,9 @@
                                       */
 #define IDLE_MS 1000
 #define BETWEEN_MS 20 /* two steps of consolidation */
+#define NO_ROOM_MS 20 /* a wait for a reader to end, or for more to be summed up */
+#define NO_ROOM_WAITS 50
+#define COMPLAIN_US (60 * US_PER_SECOND)
 
 static void deliver_done(struct message *message)
 {
@@ -130,14 +134,60 @@ static void retry_aside(struct writer *w)
     run_singly(w, list);
 }
 
+/* What can be told without being asked; a failure leaves what was known before. */
+static void look_at_usage(struct writer *w)
+{
+    struct store_usage usage;
+    struct errmsg err;
+    int64_t now = clock_mono(clock_system());
+    if (w->usage_at != 0 && now - w->usage_at < US_PER_SECOND)
+        return;
+    w->usage_at = now;
+    if (store_usage(w->store, &usage, &err) != 0)
+        return;
+    pthread_mutex_lock(&w->lock);
+    w->usage = usage;
+    pthread_mutex_unlock(&w->lock);
+}
+
+/* One step towards room for `need` bytes; says what store_make_room said, 0 for an error. */
+static int room_step(struct writer *w, size_t need)
+{
+    struct errmsg err = {""};
+    int rc = store_make_room(w->store, (int64_t)need, &err);
+    int64_t now = clock_mono(clock_system());
+    if (rc >= 0 && rc != STORE_NO_ROOM)
+        return rc;
+    if (w->complained == 0 || now - w->complained > COMPLAIN_US)
+        log_warn("memory: %s", rc < 0 ? err.text
+                                      : "no room within [memory] budget: nothing is left that may go, "
+                                        "or a reader holds the log; what comes waits");
+    w->complained = now;
+    return rc < 0 ? 0 : rc;
+}
+
+/* Ingest waits here rather than breaks the budget, but not for ever: the database's own bound says
+ * no in the end. */
+static void make_room(struct writer *w, size_t need)
+{
+    struct timespec wait = {0, NO_ROOM_MS * 1000000L};
+    int rc, waits = 0;
+    do {
+        rc = room_step(w, need);
+        if (rc == STORE_NO_ROOM)
+            nanosleep(&wait, NULL);
+    } while (rc == STORE_MORE || (rc == STORE_NO_ROOM && ++waits < NO_ROOM_WAITS));
+}
+
 /* Cuts a batch off the queue; the lock is held. *ret_bytes: what it holds. */
 static struct write_job *take_batch(struct writer *w, size_t *ret_bytes)
 {
     struct write_job *list = w->first;
     struct write_job **end = &w->first;
-    size_t bytes = 0;
+    size_t bytes = 0, most = store_batch_most(w->store);
     unsigned count = 0;
-    while (*end && count < BATCH_JOBS && bytes < BATCH_BYTES) {
+    most = most < BATCH_BYTES ? most : BATCH_BYTES;
+    while (*end && count < BATCH_JOBS && bytes < most) {
         if (count > 0 && ((*end)->alone || w->first->alone))
             break;
         bytes += (*end)->size;
@@ -215,11 +265,14 @@ static void *thread_main(void *arg)
         bool stopping = w->stopping;
         pthread_mutex_unlock(&w->lock);
         if (list) {
+            make_room(w, bytes);
             if (list->alone)
                 run_alone(w, list);
             else
                 run_batch(w, list);
             since_checkpoint += bytes;
+            more_to_consolidate = true;
+        } else if (!stopping && room_step(w, 0) == STORE_MORE) {
             more_to_consolidate = true;
         } else if (!stopping) {
             struct errmsg err = {""};
@@ -230,7 +283,8 @@ static void *thread_main(void *arg)
         }
         retry_aside(w);
         bool at_rest = resting && !list && !stopping;
-        if (since_checkpoint > CHECKPOINT_BYTES || (at_rest && (since_checkpoint > 0 || grown))) {
+        look_at_usage(w);
+        if (since_checkpoint > CHECKPOINT_BYTES || store_log_is_full(w->store) || (at_rest && (since_checkpoint > 0 || grown))) {
             checkpoint(w, at_rest && grown);
             grown = !at_rest;
             since_checkpoint = 0;
@@ -307,4 +361,11 @@ void writer_stop(struct writer *w)
     pthread_cond_destroy(&w->room);
     pthread_mutex_destroy(&w->lock);
     w->started = false;
+}
+
+void writer_usage(struct writer *w, struct store_usage *ret)
+{
+    pthread_mutex_lock(&w->lock);
+    *ret = w->usage;
+    pthread_mutex_unlock(&w->lock);
 }

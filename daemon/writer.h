@@ -15,7 +15,7 @@
 
 #include "base/error.h"
 #include "daemon/mailbox.h"
-#include "memory/store.h"
+#include "memory/keep.h"
 
 struct write_job {
     struct message message;
@@ -51,6 +51,9 @@ struct writer {
     size_t queued_bytes;
     unsigned urgent; /* of the queued jobs: those that are not lazy */
     bool started, stopping;
+    struct store_usage usage;              /* a second old at most while there is work */
+    int64_t usage_at;                      /* monotonic */
+    int64_t complained;                    /* that there is no room; monotonic */
     struct write_job *aside, **aside_last; /* writer thread only */
     unsigned aside_ordered;
     struct writer_counters counters;
@@ -61,6 +64,8 @@ int writer_init(struct writer *w, struct store *store, struct mailbox *mailbox);
 /* Any thread but the writer's. A pool thread waits while the queue is over its bound; the loop,
  * which must not wait, passes `may_wait` false. */
 void writer_post(struct writer *w, struct write_job *job, bool may_wait);
+/* What the file holds, as the writer last looked. Any thread. */
+void writer_usage(struct writer *w, struct store_usage *ret);
 /* Commits all that is queued, checkpoints, joins. The store stays open for its owner to close. */
 void writer_stop(struct writer *w);
 

@@ -23,9 +23,11 @@ struct mark {
 static int mark_apply(struct write_job *job, struct store *store, struct errmsg *err)
 {
     struct mark *m = container_of(job, struct mark, job);
-    if (m->req->method == API_MEMORY_FEEDBACK)
-        return store_feedback(store, m->id, api_bool(m->req->method, m->req->params, "helped"),
-                              err);
+    if (m->req->method == API_MEMORY_FEEDBACK) {
+        bool helped = api_bool(m->req->method, m->req->params, "helped");
+        int rc = store_feedback(store, m->id, helped, err);
+        return rc == 0 && helped ? store_touch(store, &m->id, 1, err) : rc;
+    }
     return store_pin(store, m->id, m->req->method == API_MEMORY_PIN, err);
 }
 

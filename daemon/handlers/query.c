@@ -23,8 +23,17 @@
 #define SEAL_US (30 * US_PER_SECOND)
 #define SEAL_BACKLOG (256u << 10)
 
+#define USED_MAX 8
+
+/* What an answer is made of: these memories are fresh again. */
+struct used {
+    int64_t ids[USED_MAX];
+    uint32_t count;
+};
+
 struct query {
     struct work work;
+    struct used used;
     unsigned seals; /* streams whose open moments are being closed */
     struct daemon *daemon;
     struct ipc_request *req;
@@ -42,8 +51,15 @@ struct asked {
     int64_t now;
     struct recall_filter filter;
     struct jsonw *out;
+    struct used *used;
     struct errmsg *err;
 };
+
+static void use(struct asked *a, int64_t id)
+{
+    if (a->used->count < USED_MAX)
+        a->used->ids[a->used->count++] = id;
+}
 
 static int parse_id(const char *text, int64_t *ret, struct errmsg *err)
 {
@@ -137,6 +153,8 @@ static int answer_ask(struct asked *a)
     q.latent = latent_of(a, q.text);
     struct recall_answer answer;
     int rc = recall_ask(a->reader, &q, a->arena, &answer, a->err);
+    for (uint32_t i = 0; rc == 0 && !answer.absent && i < answer.items.count; i++)
+        use(a, answer.items.items[i].id);
     if (rc == 0)
         recall_answer_json(a->out, &answer);
     return rc;
@@ -171,8 +189,10 @@ static int answer_open(struct asked *a)
     int rc = param_id(a, &id);
     if (rc == 0)
         rc = recall_open(a->reader, id, a->arena, &opened, a->err);
-    if (rc == 0)
+    if (rc == 0) {
+        use(a, id);
         recall_opened_json(a->out, &opened);
+    }
     return rc;
 }
 
@@ -188,6 +208,7 @@ static int answer_raw(struct asked *a)
         uint32_t limit = (uint32_t)api_int(a->method, a->params, "limit");
         if (raw.count > limit)
             raw.count = limit;
+        use(a, id);
         recall_raw_json(a->out, &raw);
     }
     return rc;
@@ -302,6 +323,7 @@ static void query_run(struct work *work, unsigned thread)
                       .arena = &t->arena,
                       .now = clock_now(q->daemon->clock),
                       .out = &w,
+                      .used = &q->used,
                       .err = &q->err};
     q->status = answer(&a);
     arena_reset(&t->arena);
@@ -316,6 +338,8 @@ static void query_done(struct work *work)
         reply_error(q->req, q->status, &q->err);
         buf_deinit(&q->result);
     } else {
+        for (uint32_t i = 0; i < q->used.count; i++)
+            budget_used(q->daemon, q->used.ids[i]);
         reply_buf(q->req, &q->result);
     }
     mem_free(q);

@@ -89,7 +89,7 @@ static void queues_json(struct daemon *d, struct jsonw *w)
     const struct writer_counters *c = &d->writer.counters;
     jsonw_object(w);
     jsonw_kv_int(w, "model_bytes", (int64_t)d->undone_bytes);
-    jsonw_kv_int(w, "model_bound", d->config->model.queue);
+    jsonw_kv_int(w, "model_bound", (int64_t)budget_queue(d->config));
     jsonw_kv_int(w, "model_jobs", pool_waiting(&d->model_pool));
     jsonw_kv_int(w, "query_jobs", pool_waiting(&d->query_pool));
     jsonw_kv_int(w, "writer_jobs", (int64_t)atomic_load(&c->queued_jobs));
@@ -116,6 +116,33 @@ static void paths_json(const struct totals *t, struct jsonw *w)
     jsonw_kv_int(w, "latent", (int64_t)t->latent);
     jsonw_kv_int(w, "discrete", (int64_t)t->discrete);
     jsonw_kv_fixed(w, "latent_share", all ? (double)t->latent / (double)all : 0, 4);
+    jsonw_object_end(w);
+}
+
+static const char *const class_names[KEEP_CLASSES] = {
+    [KEEP_EVIDENCE] = "evidence", [KEEP_MOMENTS] = "moments", [KEEP_EPISODES] = "episodes",
+    [KEEP_HOURS] = "hours",       [KEEP_DAYS] = "days",
+};
+
+static void memory_json(struct daemon *d, struct jsonw *w)
+{
+    struct store_usage u;
+    writer_usage(&d->writer, &u);
+    jsonw_object(w);
+    for (int c = 0; c < KEEP_CLASSES; c++) {
+        jsonw_key(w, class_names[c]);
+        jsonw_object(w);
+        jsonw_kv_int(w, "count", u.count[c]);
+        jsonw_kv_int(w, "bytes", u.bytes[c]);
+        jsonw_kv_int(w, "let_go", u.let_go[c]);
+        jsonw_object_end(w);
+    }
+    jsonw_kv_int(w, "room_bytes", u.room);
+    jsonw_kv_int(w, "pinned_bytes", u.pinned);
+    jsonw_kv_int(w, "features", u.features);
+    jsonw_kv_fixed(w, "tau", u.tau, 1);
+    jsonw_kv_fixed(w, "load", u.load, 3);
+    jsonw_kv_fixed(w, "load_mean", u.load_mean, 3);
     jsonw_object_end(w);
 }
 
@@ -149,6 +176,8 @@ void handle_status(struct daemon *d, struct ipc_request *req)
     jsonw_kv_int(&w, "redacted", (int64_t)t.redacted);
     jsonw_kv_int(&w, "late", (int64_t)t.late);
     jsonw_kv_int(&w, "gaps", (int64_t)t.gaps);
+    jsonw_key(&w, "memory");
+    memory_json(d, &w);
     jsonw_key(&w, "paths");
     paths_json(&t, &w);
     jsonw_key(&w, "queues");
@@ -209,6 +238,28 @@ static void stream_metric(struct daemon *d, struct buf *out, const char *name, c
     }
 }
 
+static void class_metric(struct buf *out, const char *name, const char *type, const char *help,
+                         const int64_t *values)
+{
+    buf_printf(out, "# HELP varve_%s %s\n# TYPE varve_%s %s\n", name, help, name, type);
+    for (int c = 0; c < KEEP_CLASSES; c++)
+        buf_printf(out, "varve_%s{kind=\"%s\"} %lld\n", name, class_names[c],
+                   (long long)values[c]);
+}
+
+static void memory_metrics(struct daemon *d, struct buf *out)
+{
+    struct store_usage u;
+    writer_usage(&d->writer, &u);
+    class_metric(out, "kept", "gauge", "What memory holds.", u.count);
+    class_metric(out, "kept_bytes", "gauge", "What it takes in the file, about.", u.bytes);
+    class_metric(out, "let_go_total", "counter", "Let go for want of room.", u.let_go);
+    metric(out, "pinned_bytes", "gauge", "What is kept for ever.", (double)u.pinned);
+    metric(out, "tau_seconds", "counter", "The subjective clock.", u.tau);
+    metric(out, "load", "gauge", "Load of the last window, over its slow mean.",
+           u.load_mean > 0 ? u.load / u.load_mean : 0);
+}
+
 static void metrics_text(struct daemon *d, struct buf *out)
 {
     struct totals t;
@@ -225,6 +276,7 @@ static void metrics_text(struct daemon *d, struct buf *out)
            (double)file_size(d->database, "-wal"));
     metric(out, "budget_bytes", "gauge", "What database and log may take.",
            (double)d->config->memory.budget);
+    memory_metrics(d, out);
     metric(out, "moments", "gauge", "Moments in memory that have a latent.",
            (double)sketch_index_count(d->sketches));
     metric(out, "latent_path_total", "counter", "Moments that went the latent path.",
