@@ -184,6 +184,7 @@ static void make_room(struct world *w, int64_t need)
     while ((r = store_make_room(w->store, need, &err)) == STORE_MORE)
         ;
     must(r, "make room");
+    w->refused += r == STORE_NO_ROOM;
     w->keep_seconds += cpu_seconds() - before;
 }
 

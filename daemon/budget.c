@@ -8,6 +8,8 @@
 #include "daemon/daemon.h"
 
 #define QUEUE_LEAST (128 << 10)
+#define SMALL (16 << 20) /* a budget in which a moment of many records is a large thing */
+#define SMALL_MOMENT 64
 #define QUEUE_SHARE 32 /* of the budget: what waits lies in the journal too */
 
 void budget_of(const struct config *c, struct store_budget *ret)
@@ -27,6 +29,11 @@ size_t budget_queue(const struct config *c)
     int64_t most = c->memory.budget / QUEUE_SHARE;
     most = most < QUEUE_LEAST ? QUEUE_LEAST : most;
     return (size_t)(c->model.queue < most ? c->model.queue : most);
+}
+
+uint32_t budget_moment_records(const struct config *c)
+{
+    return c->memory.budget < SMALL ? SMALL_MOMENT : 0;
 }
 
 struct budget_job {

@@ -14,6 +14,9 @@ void budget_apply(struct daemon *d);
 /* Most payload that may wait for the model: [model] queue, or what a small budget has room for. */
 size_t budget_queue(const struct config *c);
 
+/* Most records of a moment: with little room, small ones. 0: as many as there may be. */
+uint32_t budget_moment_records(const struct config *c);
+
 #define TOUCHED_MAX 256
 
 /* Ids that wait to be touched. */

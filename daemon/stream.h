@@ -51,6 +51,7 @@ struct live_stream {
     struct store_stream row; /* id, name, kind, source, created: never change */
     enum stream_policy policy;
     _Atomic int64_t lateness; /* set by the loop, read when the pipeline is made */
+    uint32_t moment_records;  /* most in a moment; 0: as many as there may be */
     double tau_min, tau_max;  /* the router's bounds */
     struct stream_counters counters;
 

@@ -331,6 +331,7 @@ static int ensure_pipeline(struct live_stream *s)
         return 0;
     struct pipeline_options options = {.kind = s->row.kind,
                                        .lateness_us = s->lateness,
+                                       .segment.max_records = s->moment_records,
                                        .tau_min = s->tau_min,
                                        .tau_max = s->tau_max,
                                        .clock = s->daemon->clock};

@@ -22,12 +22,16 @@
 #define MIB (1024 * KIB)
 #define LOG_LEAST (384 * KIB)
 #define LOG_MOST (64 * MIB)
-#define RESERVE_LEAST (96 * KIB)
+#define RESERVE_LEAST (192 * KIB)
 #define RESERVE_MOST (32 * MIB)
-#define VICTIM_LOG (48 * KIB) /* of the log, that letting one memory go may take */
+#define WRITE_LEAST (256 * KIB) /* of the log, that any transaction may take */
+#define WRITE_GROWTH 14         /* its share for a byte of a moment's job, as measured */
+#define VICTIM_LOG (48 * KIB)   /* that letting one memory go may take */
 #define VICTIMS_MOST 64
 #define GROWTH 5     /* a record's bytes in a memory that is full: index, rows, log pages */
 #define MERGE_BYTES (256 * KIB)
+#define SMALL_BUDGET (256ll * MIB)
+#define COMMITS_A_MERGE 6
 #define DEAD_LEAST 256 /* rows of the index: no merging for less */
 
 static int64_t bounded(int64_t v, int64_t least, int64_t most)
@@ -40,6 +44,17 @@ static int count_log(void *arg, sqlite3 *db, const char *name, int pages)
     struct keeper *k = arg;
     k->log_bytes = (int64_t)pages * (SCHEMA_PAGE_SIZE + 24);
     return SQLITE_OK;
+}
+
+/* What comes in may not use the last of the reserve: taking things out needs some room, too. */
+static void bound_pages(struct store *s, bool upkeep)
+{
+    const struct keeper *k = s->keeper;
+    char sql[64];
+    int64_t kept_back = upkeep ? 0 : k->reserve * 2 / 3 / SCHEMA_PAGE_SIZE;
+    snprintf(sql, sizeof(sql), "PRAGMA max_page_count=%lld",
+             (long long)(k->pages_most - kept_back));
+    sqlite3_exec(s->db, sql, NULL, NULL, NULL);
 }
 
 void store_set_budget(struct store *s, const struct store_budget *budget)
@@ -56,21 +71,28 @@ void store_set_budget(struct store *s, const struct store_budget *budget)
     int64_t shared = 32 * KIB * (1 + k->log_most / (16 * MIB));
     k->pages_most = (budget->bytes - k->log_most - shared) / SCHEMA_PAGE_SIZE;
     k->reserve = bounded(budget->bytes / 32, RESERVE_LEAST, RESERVE_MOST);
-    snprintf(sql, sizeof(sql), "PRAGMA journal_size_limit=%lld; PRAGMA max_page_count=%lld",
-             (long long)k->log_most, (long long)k->pages_most);
+    snprintf(sql, sizeof(sql), "PRAGMA journal_size_limit=%lld", (long long)k->log_most);
     sqlite3_exec(s->db, sql, NULL, NULL, NULL);
+    bound_pages(s, false);
 }
 
 size_t store_batch_most(const struct store *s)
 {
     const struct keeper *k = s->keeper;
-    return k->budget.bytes == 0 ? SIZE_MAX : (size_t)(k->log_most / 16);
+    return k->budget.bytes == 0 ? SIZE_MAX : (size_t)(k->log_most / 32);
+}
+
+/* From here on the next transaction might not fit any more. */
+static int64_t log_full(const struct keeper *k)
+{
+    int64_t write = bounded(k->log_most * WRITE_GROWTH / 32, WRITE_LEAST, k->log_most);
+    return k->log_most - write;
 }
 
 bool store_log_is_full(const struct store *s)
 {
     const struct keeper *k = s->keeper;
-    return k->budget.bytes != 0 && k->log_bytes >= k->log_most / 3;
+    return k->budget.bytes != 0 && k->log_bytes > log_full(k);
 }
 
 static int pragma(struct store *s, enum keep_statement which, int64_t *ret, struct errmsg *err)
@@ -104,11 +126,16 @@ static int in_transaction(struct store *s, int (*step)(struct store *, struct er
     return r ? r : did;
 }
 
+static int64_t merge_pages(const struct keeper *k)
+{
+    return bounded(k->log_most / 4, 32 * KIB, MERGE_BYTES) / SCHEMA_PAGE_SIZE;
+}
+
 static int merge_step(struct store *s, struct errmsg *err)
 {
     struct keeper *k = s->keeper;
     sqlite3_stmt *merge = keep_stmt(s, KEEP_SQL_MERGE);
-    int64_t pages = bounded(k->log_most / 4, 32 * KIB, MERGE_BYTES) / SCHEMA_PAGE_SIZE;
+    int64_t pages = merge_pages(k);
     int before = sqlite3_total_changes(s->db);
     /* Negative: all segments are to become one; after that, go on with what was begun. */
     sqlite3_bind_int64(merge, 1, k->merging ? pages : -pages);
@@ -118,6 +145,28 @@ static int merge_step(struct store *s, struct errmsg *err)
     int r = sql_run(merge, err);
     if (r == 0 && sqlite3_total_changes(s->db) - before < 2)
         k->merging = false;
+    return r;
+}
+
+/*
+ * FTS5 puts segments together by itself when it commits, up to 16 of a level at once: in a small
+ * file that is most of the index, and twice its room. Done before, in steps, it never comes to that.
+ */
+static bool index_wants_merge(const struct store *s)
+{
+    const struct keeper *k = s->keeper;
+    return k->budget.bytes < SMALL_BUDGET && (k->settling || k->commits >= COMMITS_A_MERGE);
+}
+
+static int settle_step(struct store *s, struct errmsg *err)
+{
+    struct keeper *k = s->keeper;
+    sqlite3_stmt *merge = keep_stmt(s, KEEP_SQL_MERGE);
+    int before = sqlite3_total_changes(s->db);
+    sqlite3_bind_int64(merge, 1, merge_pages(k));
+    int r = sql_run(merge, err);
+    k->commits = 0;
+    k->settling = r == 0 && sqlite3_total_changes(s->db) - before >= 2;
     return r;
 }
 
@@ -143,7 +192,8 @@ static int let_go(struct store *s, enum keep_class class, int64_t id, struct err
 static int let_some_go(struct store *s, enum keep_class class, bool all, struct errmsg *err)
 {
     struct keeper *k = s->keeper;
-    int64_t most = bounded(k->log_most / 3 / VICTIM_LOG, 2, VICTIMS_MOST), id;
+    int64_t most = bounded((k->log_most - log_full(k)) / VICTIM_LOG, 2, VICTIMS_MOST), id;
+    most = k->cautious ? 1 : most;
     int r = store_begin(s, err), n = 0;
     if (r)
         return r;
@@ -157,6 +207,12 @@ static int let_some_go(struct store *s, enum keep_class class, bool all, struct 
         r = store_commit(s, err);
     if (r)
         store_rollback(s);
+    if (r == ERR_FULL && !k->cautious) { /* fewer at a time take less room on the way */
+        k->cautious = true;
+        k->pool_count = 0;
+        return STORE_MORE;
+    }
+    k->cautious = r == ERR_FULL;
     return r ? r : n > 0 ? STORE_MORE : 0;
 }
 
@@ -213,7 +269,23 @@ static int empty_log(struct store *s, struct errmsg *err)
         k->log_bytes = 0;
         return STORE_MORE;
     }
-    return k->log_bytes > k->log_most - k->log_most / 4 ? STORE_NO_ROOM : 0;
+    return STORE_NO_ROOM;
+}
+
+/* STORE_MORE, 0: nothing can be done, or an error. */
+static int free_some(struct store *s, struct errmsg *err)
+{
+    int r = 0;
+    if (index_is_loose(s)) {
+        r = in_transaction(s, merge_step, err);
+        if (r != ERR_FULL)
+            return r ? r : STORE_MORE;
+        s->keeper->merging = false;
+    }
+    r = evict(s, false, err);
+    if (r == 0) /* STORE_MORE: something more was summed up, and may go now */
+        r = store_consolidate(s, err);
+    return r == 0 || r == ERR_FULL ? evict(s, true, err) : r;
 }
 
 int store_make_room(struct store *s, int64_t need, struct errmsg *err)
@@ -228,6 +300,11 @@ int store_make_room(struct store *s, int64_t need, struct errmsg *err)
     if (r)
         return r;
     int64_t spare = k->pages_most - all, room = (spare + unused) * SCHEMA_PAGE_SIZE;
+    if (index_wants_merge(s)) {
+        r = in_transaction(s, settle_step, err);
+        if (r != ERR_FULL)
+            return r ? r : STORE_MORE;
+    }
     if (spare < 0 && unused > 0) /* the budget was made smaller */
         return give_back(s, -spare, err);
     int64_t wanted = bounded(k->reserve + GROWTH * need, 0, k->pages_most * SCHEMA_PAGE_SIZE / 4);
@@ -236,15 +313,9 @@ int store_make_room(struct store *s, int64_t need, struct errmsg *err)
         int64_t idle = unused - 4 * k->reserve / SCHEMA_PAGE_SIZE;
         return need == 0 && idle > 0 ? give_back(s, idle, err) : 0;
     }
-    if (index_is_loose(s)) {
-        r = in_transaction(s, merge_step, err);
-        return r ? r : STORE_MORE;
-    }
-    r = evict(s, false, err);
-    if (r == 0) /* STORE_MORE: something more was summed up, and may go now */
-        r = store_consolidate(s, err);
-    if (r == 0)
-        r = evict(s, true, err);
+    bound_pages(s, true);
+    r = free_some(s, err);
+    bound_pages(s, false);
     return r ? r : STORE_NO_ROOM;
 }
 

@@ -79,6 +79,9 @@ struct keeper {
     int64_t log_bytes;         /* of the frames in use */
     int64_t rows_dead;         /* rows of the index deleted since it was last put together */
     bool merging;
+    uint32_t commits; /* since segments were last looked at */
+    bool settling;
+    bool cautious; /* the last step had not enough room itself */
     /* Candidates, worst first. */
     struct keep_candidate pool[KEEP_POOL];
     uint32_t pool_count, pool_next;

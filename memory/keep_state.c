@@ -223,6 +223,7 @@ void keep_settle(struct store *s, bool committed)
         else
             k->tau = k->tau_durable;
     }
+    k->commits += committed;
     if (!committed)
         tau_friction(&k->tau);
     k->changed = k->tau_changed = false;

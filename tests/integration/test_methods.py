@@ -267,7 +267,7 @@ class Status(Text):
                 self.assertNotIn(name, types)
                 types[name] = kind
             elif not line.startswith("# HELP "):
-                match = re.fullmatch(r'([a-z_]+)(\{stream="((?:[^"\\\n]|\\["\\n])*)"\})? (\S+)', line)
+                match = re.fullmatch(r'([a-z_]+)(\{(?:stream|kind)="((?:[^"\\\n]|\\["\\n])*)"\})? (\S+)', line)
                 self.assertIsNotNone(match, line)
                 self.assertIn(match[1], types, "a value before its type")
                 values[match[1], match[3]] = float(match[4])
