@@ -358,6 +358,32 @@ static int resume_at(struct store *s, int64_t border, const struct due *due, int
     return r == SQL_DONE ? 0 : r;
 }
 
+static bool is_old(const struct consolidation *c, int64_t id)
+{
+    for (uint32_t k = 0; k < c->old_count; k++)
+        if (c->old[k].id == id)
+            return true;
+    return false;
+}
+
+/*
+ * The border to the next hour lies where the pause is longest, and moves when moments near it are
+ * let go: what then comes over from an hour's episode is missing there until it is made again, too.
+ */
+static int mark_neighbours(struct store *s, int64_t hour, uint32_t count, struct errmsg *err)
+{
+    const struct consolidation *c = s->consolidation;
+    for (uint32_t i = 0; i < count; i++) {
+        if (c->children[i].parent == 0 || is_old(c, c->children[i].parent))
+            continue;
+        int r = con_mark(s, STRATUM_EPISODE, hour + 1, (hour + 1) * US_PER_HOUR - BORDER, err);
+        return r || hour == 0
+                   ? r
+                   : con_mark(s, STRATUM_EPISODE, hour - 1, (hour - 1) * US_PER_HOUR - BORDER, err);
+    }
+    return 0;
+}
+
 int con_episodes(struct store *s, const struct due *due, int64_t *ret_next, struct errmsg *err)
 {
     struct consolidation *c = s->consolidation;
@@ -391,6 +417,8 @@ int con_episodes(struct store *s, const struct due *due, int64_t *ret_next, stru
         count = end;
     }
     r = con_load_old(s, STRATUM_EPISODE, since, next == INT64_MAX ? until : next, err);
+    if (r == 0)
+        r = mark_neighbours(s, due->unit, count, err);
     for (uint32_t first = 0, end; first < count && r == 0; first = end) {
         end = c->children[first].end;
         r = make_episode(s, first, end - first, err);
