@@ -95,6 +95,16 @@ struct fact_seen {
     uint32_t record; /* index into the moment's records */
 };
 
+/*
+ * Two names that a line gives one thing: "host web1 renamed to web-01" (old, new), "db-02
+ * (10.0.0.5)" (name, address).
+ */
+struct same_seen {
+    char kind[2][16];
+    char name[2][96];
+    bool renamed;
+};
+
 enum moment_path { PATH_LATENT = 1, PATH_DISCRETE = 2 };
 
 enum moment_end { END_SURPRISE = 1, END_SHIFT = 2, END_GAP = 3, END_LENGTH = 4, END_FLUSH = 5 };
@@ -123,6 +133,8 @@ struct moment {
     uint32_t tally_count;
     const struct fact_seen *facts;
     uint32_t fact_count;
+    const struct same_seen *same;
+    uint32_t same_count;
     char title[160];   /* one line, UTF-8 */
     struct slice gist; /* a few lines, UTF-8, at most 1500 bytes */
 };

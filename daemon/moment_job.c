@@ -65,6 +65,7 @@ static bool copy_moment(struct moment_job *job, const struct moment *m)
             copy_array(&job->arena, m->tallies[i].kind.data, m->tallies[i].kind.size, &ok);
     own->tallies = tallies;
     own->facts = copy_array(&job->arena, m->facts, m->fact_count * sizeof(*m->facts), &ok);
+    own->same = copy_array(&job->arena, m->same, m->same_count * sizeof(*m->same), &ok);
     own->gist.data = copy_array(&job->arena, m->gist.data, m->gist.size, &ok);
     return ok;
 }

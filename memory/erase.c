@@ -252,6 +252,8 @@ int erase_entity_recount(struct store *s, int64_t entity, struct errmsg *err)
         /* Its id may be remembered, with counts that are not written yet. */
         r = store_entities_write(s, err);
         store_entities_forget(s);
+        if (r == 0)
+            r = store_entity_drop(s, entity, err);
         return r ? r : erase_one(s, ERASE_ENTITY_DELETE, entity, err);
     }
     sqlite3_stmt *put = erase_stmt(s, ERASE_ENTITY_SPAN_PUT);
@@ -273,12 +275,30 @@ int erase_entity_count(struct store *s, int64_t entity, int64_t count, struct er
                              : erase_entity_recount(s, entity, err);
 }
 
-int erase_links(struct store *s, int64_t id, struct errmsg *err)
+/* Of a remainder nobody knows which of its days a name was met on: all of them forget it. */
+static int take_back_days(struct store *s, const struct erased *e, int64_t entity, int64_t count,
+                          struct errmsg *err)
 {
+    if (e->row.stratum != STRATUM_MOMENT)
+        return store_entity_days_drop(s, entity, e->row.t_start, e->row.t_end, err);
+    const struct entity_share share = {.entity = entity,
+                                       .count = count,
+                                       .moment = e->id,
+                                       .t_start = e->row.t_start,
+                                       .all = true,
+                                       .unusual = e->row.unusual > 0};
+    return store_entity_day_take_back(s, &share, err);
+}
+
+int erase_links(struct store *s, const struct erased *e, struct errmsg *err)
+{
+    int64_t id = e->id;
     sqlite3_stmt *q = erase_stmt(s, ERASE_LINKS);
     struct buf links = {0};
     /* What is counted but not written yet must not be lost with the ids. */
     int r = store_entities_write(s, err);
+    if (r == 0)
+        r = store_entity_same_take_back(s, id, err);
     if (r)
         return r;
     sqlite3_bind_int64(q, 1, id);
@@ -292,7 +312,9 @@ int erase_links(struct store *s, int64_t id, struct errmsg *err)
     for (size_t at = 0; at < links.size && r == 0; at += 2 * sizeof(int64_t)) {
         int64_t link[2];
         memcpy(link, links.data + at, sizeof(link));
-        r = erase_entity_count(s, link[0], link[1], err);
+        r = take_back_days(s, e, link[0], link[1], err);
+        if (r == 0)
+            r = erase_entity_count(s, link[0], link[1], err);
     }
     buf_deinit(&links);
     return r;
@@ -321,7 +343,7 @@ int erase_loaded(struct store *s, const struct erased *e, enum erase_why why, st
     if (r == 0 && why == ERASE_EVICT)
         r = remainder_add(s, e, err);
     if (r == 0 && why == ERASE_FORGET)
-        r = erase_links(s, e->id, err);
+        r = erase_links(s, e, err);
     if (r == 0 && why == ERASE_FORGET)
         r = store_take_back_tallies(s, e->id, e->row.stream, err);
     if (r == 0 && why == ERASE_FORGET)

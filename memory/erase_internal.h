@@ -129,7 +129,7 @@ int erase_rows(struct store *s, const struct erased *e, struct errmsg *err);
 /* Counts `count` of an entity back; one that nothing names any more goes. */
 int erase_entity_count(struct store *s, int64_t entity, int64_t count, struct errmsg *err);
 /* Takes all links of a span to entities away, and counts them back. */
-int erase_links(struct store *s, int64_t id, struct errmsg *err);
+int erase_links(struct store *s, const struct erased *e, struct errmsg *err);
 /* Finds first and last of an entity again, or deletes it. */
 int erase_entity_recount(struct store *s, int64_t entity, struct errmsg *err);
 /* Runs a statement whose only parameter is an id. */

@@ -249,6 +249,8 @@ static int rewrite_links(struct store *s, const struct erased *e, struct errmsg 
         r = buf_failed(&links) ? err_set(err, ERR_NOMEM, "%s", err_text(ERR_NOMEM))
                                : store_entities_write(s, err);
     if (r == 0)
+        r = store_entity_same_take_back(s, e->id, err);
+    if (r == 0)
         r = erase_one(s, ERASE_LINKS_DELETE, e->id, err);
     for (size_t at = 0; at < links.size && r == 0; at += sizeof(struct link)) {
         struct link l;
@@ -259,6 +261,14 @@ static int rewrite_links(struct store *s, const struct erased *e, struct errmsg 
             sqlite3_bind_int64(put, 3, l.left);
             r = sql_run(put, err);
         }
+        const struct entity_share share = {.entity = l.entity,
+                                           .count = l.count - l.left,
+                                           .moment = e->id,
+                                           .t_start = e->row.t_start,
+                                           .all = l.left == 0,
+                                           .unusual = e->row.unusual > 0};
+        if (r == 0 && l.left < l.count)
+            r = store_entity_day_take_back(s, &share, err);
         if (r == 0 && l.left < l.count)
             r = erase_entity_count(s, l.entity, l.count - l.left, err);
     }

@@ -182,7 +182,7 @@ static int do_remainder(struct store *s, int64_t id, int64_t stream, struct errm
         return r == ERR_NOTFOUND ? 0 : r;
     r = drop_parts(s, &e, stream, &left, err);
     if (r == 0)
-        r = erase_links(s, id, err);
+        r = erase_links(s, &e, err);
     if (r == 0)
         r = erase_con_one(s, CON_LATENT_DELETE, id, err);
     if (r == 0 && left == 0)
@@ -234,6 +234,8 @@ static int do_entity(struct store *s, int64_t id, struct errmsg *err)
     store_entities_forget(s);
     if (r == 0)
         r = erase_one(s, ERASE_ENTITY_LINKS_DELETE, id, err);
+    if (r == 0)
+        r = store_entity_drop(s, id, err);
     return r ? r : erase_one(s, ERASE_ENTITY_DELETE, id, err);
 }
 

@@ -190,7 +190,8 @@ const char schema_v1[] =
  * touched: the subjective time when the span was laid down or last used; hits: how often an answer
  * used it. features: what of the dictionary the latent has. kind: the templates of
  * text streams; stat: what is counted and measured of a span's stream, in sums that can be added.
- * fact: values that records stated, with the span in which they held.
+ * entity_day: what an entity did on a day, which outlives its moments; entity_same: names that are
+ * said to be one thing. fact: values that records stated, with the span in which they held.
  * gone: numbers that were stored and let go. past: what spans above still say of such a moment.
  * forget: what is still to do of a forgetting under way.
  */
@@ -253,6 +254,33 @@ const char schema_v2[] = "ALTER TABLE moment ADD COLUMN touched REAL NOT NULL DE
                          "  arg BLOB,\n"
                          "  PRIMARY KEY(what, id)\n"
                          ") STRICT, WITHOUT ROWID;\n"
+                         "CREATE TABLE entity_day(\n"
+                         "  entity INTEGER NOT NULL REFERENCES entity(id),\n"
+                         "  day INTEGER NOT NULL,\n"
+                         "  moments INTEGER NOT NULL,\n"
+                         "  count INTEGER NOT NULL,\n"
+                         "  unusual INTEGER NOT NULL,\n"
+                         "  first INTEGER NOT NULL,\n"
+                         "  last INTEGER NOT NULL,\n"
+                         "  peak INTEGER NOT NULL,\n"
+                         "  z REAL NOT NULL,\n"
+                         "  PRIMARY KEY(entity, day)\n"
+                         ") STRICT, WITHOUT ROWID;\n"
+                         "INSERT INTO entity_day SELECT x.entity, m.t_start / 86400000000, "
+                         "count(*), sum(x.count), sum(m.unusual > 0), min(m.t_start), max(m.t_end), "
+                         "0, 0 FROM entity_moment x JOIN moment m ON m.id = x.moment WHERE "
+                         "m.stratum = 0 GROUP BY 1, 2;\n"
+
+                         "CREATE TABLE entity_same(\n"
+                         "  a INTEGER NOT NULL REFERENCES entity(id),\n"
+                         "  b INTEGER NOT NULL REFERENCES entity(id),\n"
+                         "  renamed INTEGER NOT NULL,\n"
+                         "  beside INTEGER NOT NULL,\n"
+                         "  first INTEGER NOT NULL,\n"
+                         "  last INTEGER NOT NULL,\n"
+                         "  PRIMARY KEY(a, b)\n"
+                         ") STRICT, WITHOUT ROWID;\n"
+                         "CREATE INDEX entity_same_b ON entity_same(b);\n"
 
                          "DROP VIEW timeline;\n"
                          "CREATE VIEW timeline AS\n"
@@ -294,6 +322,9 @@ const char *const schema_objects[] = {
     "entity",
     "entity_moment",
     "entity_by_moment",
+    "entity_day",
+    "entity_same",
+    "entity_same_b",
     "part",
     "dirty",
     "df",

@@ -44,6 +44,16 @@
                      "VALUES(?1, ?2, ?3, ?4, 0)")                                                  \
     X(ENTITY_ADD, "UPDATE entity SET first=min(first, ?2), last=max(last, ?3), count=count+?4 "    \
                   "WHERE id=?1")                                                                   \
+    X(ENTITY_DAY_PUT,                                                                              \
+      "INSERT INTO entity_day VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT DO "          \
+      "UPDATE SET moments=moments+excluded.moments, count=count+excluded.count, "                  \
+      "unusual=unusual+excluded.unusual, first=min(first, excluded.first), "                       \
+      "last=max(last, excluded.last), z=max(z, excluded.z), "                                      \
+      "peak=CASE WHEN excluded.z>z THEN excluded.peak ELSE peak END")                              \
+    X(ENTITY_SAME_PUT,                                                                             \
+      "INSERT INTO entity_same VALUES(?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO UPDATE SET "          \
+      "renamed=renamed+excluded.renamed, beside=beside+excluded.beside, "                          \
+      "first=min(first, excluded.first), last=max(last, excluded.last)")                           \
     X(ENTITY_MOMENT_PUT, "INSERT INTO entity_moment(entity, moment, count) VALUES(?1, ?2, ?3) "    \
                          "ON CONFLICT DO UPDATE SET count=count+excluded.count")                   \
     X(KIND_FIND, "SELECT id FROM kind WHERE stream=?1 AND text=?2")                                \
@@ -114,12 +124,18 @@ struct dirty_mark {
     int64_t unit, t;
 };
 
-/* An entity whose row is known; `count` and its span are not in the file yet. */
+/* An entity whose row is known; `count`, its span and its day are not in the file yet. */
 #define ENTITY_SLOTS 512
 struct entity_slot {
     uint64_t hash[2]; /* of kind and name */
     int64_t id;       /* 0: empty */
     int64_t first, last, count;
+    struct {
+        int64_t day, moments, count, unusual, first, last;
+        int64_t moment; /* the last one counted */
+        int64_t peak;   /* the most surprising one with an alert; 0: none */
+        double z;       /* of that one */
+    } today;
 };
 
 /* The row that an encoder's kind of lines is known by. */
@@ -151,6 +167,7 @@ struct store {
     struct dirty_mark known[DIRTY_KNOWN];
     uint32_t known_next;
     struct entity_slot entities[ENTITY_SLOTS];
+    uint32_t entity_days; /* rows put since the table was last trimmed */
     struct kind_slot kinds[KIND_SLOTS];
     struct arena sums_arena;
     struct buf sums_blob;
@@ -204,9 +221,23 @@ int store_delete_words(struct store *s, int64_t id, const struct store_words *wo
 int store_mark_dirty(struct store *s, int64_t t, struct errmsg *err);
 void store_count_span(struct store *s, int stratum, int64_t added, int64_t span);
 
-/* Counts an entity that a moment from `first` to `last` names (store_entities.c). */
-int store_entity_add(struct store *s, const struct entity_seen *e, int64_t first, int64_t last,
-                     int64_t *ret_id, struct errmsg *err);
+/* Counts what a moment names, and which names it says are one (store_entities.c). */
+int store_entities_put(struct store *s, int64_t moment, const struct moment *m, struct errmsg *err);
+/* What of a moment's share of an entity's day goes; store_entities_write comes first. */
+struct entity_share {
+    int64_t entity, count, moment, t_start;
+    bool all;     /* the moment names it no more */
+    bool unusual; /* it has an alert */
+};
+int store_entity_day_take_back(struct store *s, const struct entity_share *share,
+                               struct errmsg *err);
+/* An entity's days from the one of `from` to that of `until` (µs). */
+int store_entity_days_drop(struct store *s, int64_t entity, int64_t from, int64_t until,
+                           struct errmsg *err);
+/* Takes back what a moment may have said of names that are one, before its links go. */
+int store_entity_same_take_back(struct store *s, int64_t moment, struct errmsg *err);
+/* Drops what tables hold of an entity whose own row goes. */
+int store_entity_drop(struct store *s, int64_t entity, struct errmsg *err);
 /* Before a commit: writes what is counted. After a rollback: forgets it, ids too. */
 int store_entities_write(struct store *s, struct errmsg *err);
 void store_entities_forget(struct store *s);

@@ -310,20 +310,6 @@ static int put_unusual(struct store *s, int64_t id, int64_t stream, const struct
     return r;
 }
 
-static int put_entity(struct store *s, int64_t id, const struct moment *m,
-                      const struct entity_seen *e, struct errmsg *err)
-{
-    int64_t entity;
-    int r = store_entity_add(s, e, m->start, m->end, &entity, err);
-    if (r)
-        return r;
-    sqlite3_stmt *link = store_stmt(s, SQL_ENTITY_MOMENT_PUT);
-    sqlite3_bind_int64(link, 1, entity);
-    sqlite3_bind_int64(link, 2, id);
-    sqlite3_bind_int64(link, 3, e->count);
-    return sql_run(link, err);
-}
-
 /* What the block and the records say of the moment; ERR_INVALID when they do not belong together.
  */
 static int describe(int64_t stream, const struct moment *m, struct slice block,
@@ -391,8 +377,8 @@ static int put_details(struct store *s, int64_t id, int64_t stream, const struct
         r = store_put_latent(s, id, m->model, m->latent, err);
     if (r == 0)
         r = put_unusual(s, id, stream, m, err);
-    for (uint32_t i = 0; i < m->entity_count && r == 0; i++)
-        r = put_entity(s, id, m, &m->entities[i], err);
+    if (r == 0)
+        r = store_entities_put(s, id, m, err);
     if (r == 0)
         r = store_put_tallies(s, id, stream, m, err);
     return r ? r : store_put_facts(s, id, stream, m, err);

@@ -76,6 +76,10 @@ static const struct question questions[] = {
      "SELECT e.id FROM entity e WHERE "
      "e.count<>(SELECT total(count) FROM entity_moment x WHERE x.entity=e.id)",
      false},
+    {"entity %lld: a day that counts nothing, or ends before it begins",
+     "SELECT entity FROM entity_day WHERE moments<1 OR count<1 OR unusual<0 OR last<first", false},
+    {"entity %lld: said to be itself, or nothing says so",
+     "SELECT a FROM entity_same WHERE a=b OR renamed+beside<1 OR last<first", false},
     {"stratum %lld: its count of moments is wrong",
      "SELECT s.stratum FROM stratum s WHERE "
      "s.moments<>(SELECT count(*) FROM moment m WHERE m.stratum=s.stratum)",

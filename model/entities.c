@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/utf8.h"
+#include "model/entity_shape.h"
 #include "model/log_header.h"
 #include "model/wordlist.h"
 
@@ -18,8 +19,7 @@ struct found {
     int count, max;
 };
 
-/* Where pieces of a line end: blanks, quotes, brackets, separators and a NUL. */
-static bool is_cut(char c)
+bool entity_is_cut(char c)
 {
     static const bool cuts[128] = {
         ['\0'] = true, [' '] = true, ['\t'] = true, ['"'] = true, ['\''] = true, ['('] = true,
@@ -67,8 +67,7 @@ static void add(struct found *f, const char *kind, const char *s, size_t n)
     memcpy(e->name, name, n + 1);
 }
 
-/* Bytes of an IPv4 address at s, or 0. */
-static size_t address_size(const char *s, size_t n)
+size_t entity_address_size(const char *s, size_t n)
 {
     size_t at = 0;
     for (int part = 0; part < 4; part++) {
@@ -97,11 +96,7 @@ static bool is_uuid(const char *s, size_t n)
     return true;
 }
 
-/*
- * A name of the domain system: small letters, digits and hyphens in two or more labels, the last of
- * letters. Two labels alone are as likely a file's name, so they must end like a domain.
- */
-static bool is_domain(const char *s, size_t n)
+bool entity_is_domain(const char *s, size_t n)
 {
     static const char *const tops[] = {
         "com", "org", "net", "edu", "gov", "io", "de", "uk", "local", "lan", "internal", NULL,
@@ -141,7 +136,7 @@ static bool is_path(const char *s, size_t n)
     return letters >= 2;
 }
 
-static bool is_name(const char *s, size_t n)
+bool entity_is_name(const char *s, size_t n)
 {
     if (!n || n > 32 || (!is_alpha(s[0]) && s[0] != '_'))
         return false;
@@ -160,7 +155,7 @@ static void look(struct found *f, const char *s, size_t n)
         return;
     const char *at = memchr(s, '@', n);
     size_t skip = s[0] == '/' ? 1 : 0;
-    size_t address = address_size(s + skip, n - skip);
+    size_t address = entity_address_size(s + skip, n - skip);
     size_t host = 0;
     while (host < n && s[host] != ':' && s[host] != '/')
         host++;
@@ -168,11 +163,11 @@ static void look(struct found *f, const char *s, size_t n)
         add(f, "address", s + skip, address);
     else if (is_uuid(s, n))
         add(f, "uuid", s, n);
-    else if (at && at > s && is_domain(at + 1, (size_t)(s + n - at - 1)))
+    else if (at && at > s && entity_is_domain(at + 1, (size_t)(s + n - at - 1)))
         add(f, "email", s, n);
     else if (is_path(s, n))
         add(f, "path", s, n);
-    else if (is_domain(s, host))
+    else if (entity_is_domain(s, host))
         add(f, "host", s, host);
 }
 
@@ -189,7 +184,7 @@ static void look_process(struct found *f, const char *s, size_t n, const char *b
     bool first = true;
     for (int i = 0; i < f->count; i++)
         first &= strcmp(f->list[i].kind, "process") != 0;
-    if (first && is_name(before, before_size))
+    if (first && entity_is_name(before, before_size))
         add(f, "host", before, before_size);
     const char *bracket = memchr(s, '(', n);
     if (bracket)
@@ -199,7 +194,7 @@ static void look_process(struct found *f, const char *s, size_t n, const char *b
         n -= (size_t)(slash + 1 - s);
         s = slash + 1;
     }
-    if (is_name(s, n) && n > 1)
+    if (entity_is_name(s, n) && n > 1)
         add(f, "process", s, n);
 }
 
@@ -223,7 +218,7 @@ static bool is_user(const char *s, size_t n)
         "unknown", "from", "is",   "not", "and",  "was", "has", "for",
         "by",      "to",   "with", "id",  "name", "on",  "in",  NULL,
     };
-    return !wordlist_has(none, s, n) && is_name(s, n);
+    return !wordlist_has(none, s, n) && entity_is_name(s, n);
 }
 
 int tokens_entities(const char *line, size_t n, struct entity_seen *ret, int max)
@@ -235,12 +230,12 @@ int tokens_entities(const char *line, size_t n, struct entity_seen *ret, int max
     bool after_user = false;
     size_t before = 0, before_size = 0;
     for (size_t i = 0; i < n && max > 0;) {
-        if (is_cut(line[i])) {
+        if (entity_is_cut(line[i])) {
             i++;
             continue;
         }
         size_t end = i;
-        while (end < n && !is_cut(line[end]))
+        while (end < n && !entity_is_cut(line[end]))
             end++;
         size_t word = end; /* with a bracketed module's name, as in su(pam_unix)[21416] */
         if (end < n && line[end] == '(' && i < message)

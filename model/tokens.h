@@ -53,5 +53,7 @@ void tokens_scan(const char *line, size_t n, struct tokens *ret);
  * host, process, user, email, uuid. Returns how many of at most `max` were written.
  */
 int tokens_entities(const char *line, size_t n, struct entity_seen *ret, int max);
+/* Which names are said to be one thing. Returns how many of at most `max` were written. */
+int tokens_same(const char *line, size_t n, struct same_seen *ret, int max);
 
 #endif

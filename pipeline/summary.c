@@ -330,7 +330,7 @@ void summariser_sum(struct summariser *s, const struct noted *notes, struct mome
             m->z = notes[i].z;
     }
     m->bits = (float)(bits / n);
-    s->entity_count = s->tally_count = s->fact_count = 0;
+    s->entity_count = s->tally_count = s->fact_count = s->same_count = 0;
     find_unusual(s, notes, m);
     m->unusual = s->unusual;
     m->unusual_count = s->unusual_count;
@@ -341,6 +341,8 @@ void summariser_sum(struct summariser *s, const struct noted *notes, struct mome
     sort_entities(s);
     m->entities = s->entities;
     m->entity_count = s->entity_count;
+    m->same = s->same;
+    m->same_count = s->same_count;
     m->tallies = s->tallies;
     m->tally_count = s->tally_count;
     m->facts = s->facts;

@@ -9,6 +9,7 @@
 
 #define UNUSUAL_MAX 8
 #define ENTITIES_MAX 48
+#define SAME_MAX 8
 #define GROUPS_MAX 64
 #define FACTS_MAX 12 /* of a moment */
 #define WORDS 4096 /* hashed words whose use is counted, a power of two */
@@ -48,6 +49,8 @@ struct summariser {
     uint32_t unusual_count;
     struct entity_seen entities[ENTITIES_MAX];
     uint32_t entity_count;
+    struct same_seen same[SAME_MAX];
+    uint32_t same_count;
     struct tally *tallies; /* text: GROUPS_MAX; sensors: `channel_room`, by order of appearance */
     uint32_t tally_count;
     char gist[GIST_MAX + 1];

@@ -227,14 +227,40 @@ static void capitals(struct summariser *s, struct slice line)
     }
 }
 
+static bool names_entity(const struct summariser *s, const char *kind, const char *name)
+{
+    for (uint32_t i = 0; i < s->entity_count; i++)
+        if (!strcmp(s->entities[i].name, name) && !strcmp(s->entities[i].kind, kind))
+            return true;
+    return false;
+}
+
+/* Each pair once a moment; both names are entities of it. */
+static void note_same(struct summariser *s, const struct same_seen *same)
+{
+    for (uint32_t i = 0; i < s->same_count; i++)
+        if (!memcmp(&s->same[i], same, sizeof(*same)))
+            return;
+    bool room = s->same_count < SAME_MAX;
+    for (int k = 0; k < 2 && room; k++)
+        room = names_entity(s, same->kind[k], same->name[k]) ||
+               entity_add(s, same->kind[k], same->name[k], strlen(same->name[k]), 1);
+    if (room)
+        s->same[s->same_count++] = *same;
+}
+
 static void find_entities(struct summariser *s, const struct moment *m)
 {
+    struct same_seen same[2];
     struct entity_seen found[ENTITIES_A_LINE];
     for (uint32_t i = 0; i < m->record_count; i++) {
         struct slice line = m->records[i].text;
         int n = tokens_entities(line.data, line.size, found, ENTITIES_A_LINE);
         for (int k = 0; k < n; k++)
             entity_add(s, found[k].kind, found[k].name, strlen(found[k].name), found[k].count);
+        n = tokens_same(line.data, line.size, same, 2);
+        for (int k = 0; k < n; k++)
+            note_same(s, &same[k]);
         if (!s->prose)
             continue;
         struct slice who = speaker(line);

@@ -109,6 +109,13 @@ static const struct change counts[] = {
            "u.score>=0.5) WHERE stratum=0"},
     {NULL, "UPDATE entity SET count="
            "(SELECT total(count) FROM entity_moment x WHERE x.entity=entity.id)"},
+    {NULL, "DELETE FROM entity_day WHERE entity IN (SELECT id FROM entity WHERE count=0)"},
+    {NULL, "DELETE FROM entity_same WHERE a IN (SELECT id FROM entity WHERE count=0) OR "
+           "b IN (SELECT id FROM entity WHERE count=0)"},
+    {"entity_day", "DELETE FROM entity_day WHERE moments<1 OR count<1 OR unusual<0 OR last<first OR "
+                   "NOT abs(z)<1e30"},
+    {"entity_same", "DELETE FROM entity_same WHERE a=b OR renamed<0 OR beside<0 OR "
+                    "renamed+beside<1 OR last<first"},
     {"entity", "DELETE FROM entity WHERE count=0"},
     {NULL, "UPDATE stratum SET moments=(SELECT count(*) FROM moment m WHERE "
            "m.stratum=stratum.stratum), span_max=(SELECT coalesce(max(t_end-t_start), 0) FROM "

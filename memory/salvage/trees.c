@@ -352,8 +352,9 @@ static int walk(struct copying *c, struct tree *t, uint32_t from, struct errmsg 
         uint32_t page;
         c->stack.size -= sizeof(page);
         memcpy(&page, c->stack.data + c->stack.size, sizeof(page));
-        if (is_claimed(c, page) || pages_read(c->pages, page, data) != 0 ||
-            !node_read(c->pages, page, data, &n) || !is_of_kind(t, &n) || !some_row_fits(c, t, &n))
+        if (page > c->pages->count || is_claimed(c, page) ||
+            pages_read(c->pages, page, data) != 0 || !node_read(c->pages, page, data, &n) ||
+            !is_of_kind(t, &n) || !some_row_fits(c, t, &n))
             lose_page(t);
         else
             r = take_node(c, t, &n, err);

@@ -296,7 +296,7 @@ START_TEST(test_weeks_of_an_older_file)
                     "DELETE FROM stratum WHERE stratum>3; ALTER TABLE moment DROP COLUMN touched;"
                     "DROP INDEX moment_pinned; ALTER TABLE moment DROP COLUMN hits;"
                     "ALTER TABLE latent DROP COLUMN features;"
-                    "DROP TABLE fact; DROP TABLE kind; DROP TABLE stat; DROP TABLE gone; DROP TABLE past; DROP TABLE forget; PRAGMA user_version=1", &err));
+                    "DROP TABLE entity_day; DROP TABLE entity_same; DROP TABLE fact; DROP TABLE kind; DROP TABLE stat; DROP TABLE gone; DROP TABLE past; DROP TABLE forget; PRAGMA user_version=1", &err));
     sqlite3_close(db);
     s = opened();
     consolidate_all(s);
