@@ -54,6 +54,8 @@ struct maker {
     const struct plan *plan;
     size_t room; /* for what is being told now */
     const struct moment_row *row;
+    const struct child *children;
+    uint32_t child_count;
     const struct found_mark *marks; /* that are told */
     uint32_t mark_count;
     int64_t siblings[SIBLINGS];
@@ -241,15 +243,32 @@ static int append_peaks(struct maker *m, struct errmsg *err)
     return r;
 }
 
+/*
+ * Episodes overlap, and each tells of its own moments alone: what is forgotten is looked for in the
+ * spans above its moments and nowhere else. Spans above episodes cover all that there was.
+ */
+static bool is_own(const struct maker *m, int64_t stream, int64_t at)
+{
+    bool own = m->row->stratum > STRATUM_EPISODE;
+    for (uint32_t i = 0; i < m->child_count && !own; i++) {
+        const struct child *c = &m->children[i];
+        own = c->stream == stream && c->t_start <= at && at <= c->t_end;
+    }
+    return own;
+}
+
 static int append_facts(struct maker *m, struct errmsg *err)
 {
     sqlite3_stmt *q = con_stmt(m->s, CON_FACTS);
-    int r;
+    uint32_t left = m->plan->facts;
+    int r = SQL_DONE;
     sqlite3_bind_int64(q, 1, m->row->t_start);
     sqlite3_bind_int64(q, 2, m->row->t_end);
-    sqlite3_bind_int64(q, 3, m->plan->facts);
-    while ((r = sql_step(q, err)) == 0) {
+    while (left > 0 && (r = sql_step(q, err)) == 0) {
         size_t at = m->b->size;
+        if (!is_own(m, sqlite3_column_int64(q, 4), sqlite3_column_int64(q, 0)))
+            continue;
+        left--;
         const char *old = (const char *)sqlite3_column_text(q, 3);
         buf_printf(m->b, "\n%s ", old ? "changed" : "stated");
         append_time(m->b, m->row->stratum, sqlite3_column_int64(q, 0));
@@ -260,7 +279,7 @@ static int append_facts(struct maker *m, struct errmsg *err)
         fits(m, at);
     }
     sqlite3_reset(q);
-    return r == SQL_DONE ? 0 : r;
+    return r < 0 ? r : 0;
 }
 
 /* Kinds of lines that had never come before; not where a stream itself is new. */
@@ -274,7 +293,8 @@ static int append_new_kinds(struct maker *m, struct errmsg *err)
     sqlite3_bind_int64(q, 3, STREAM_IS_NEW);
     while (left > 0 && (r = sql_step(q, err)) == 0) {
         size_t at = m->b->size;
-        if (is_marked(m, sqlite3_column_int64(q, 0)))
+        if (is_marked(m, sqlite3_column_int64(q, 0)) ||
+            !is_own(m, sqlite3_column_int64(q, 3), sqlite3_column_int64(q, 0)))
             continue;
         left--;
         buf_puts(m->b, "\nfirst ");
@@ -656,19 +676,22 @@ static int make_gist(struct maker *m, struct errmsg *err)
     return r;
 }
 
-int con_describe(struct store *s, const struct moment_row *row, int64_t last, struct errmsg *err)
+int con_describe(struct store *s, const struct moment_row *row, const struct child *children,
+                 uint32_t count, struct errmsg *err)
 {
     struct consolidation *c = s->consolidation;
     struct found_mark marks[MARKS_ALL];
-    uint32_t count = gather_marks(c, marks);
+    uint32_t found = gather_marks(c, marks), most = plans[row->stratum].marks;
+    int64_t last = children[count - 1].t_end;
     struct maker m = {.s = s,
                       .c = c,
                       .b = &c->gist,
                       .plan = &plans[row->stratum],
                       .row = row,
+                      .children = children,
+                      .child_count = count,
                       .marks = marks,
-                      .mark_count = count < plans[row->stratum].marks ? count
-                                                                      : plans[row->stratum].marks,
+                      .mark_count = found < most ? found : most,
                       .complete = last >= row->t_end - (row->t_end - row->t_start) / 8};
     int r = make_title(&m, err); /* the first ones by rank, then all by time */
     qsort(marks, m.mark_count, sizeof(*marks), by_time);

@@ -59,9 +59,11 @@
                 "ORDER BY t_start DESC LIMIT ?3")                                                  \
     X(FACTS, "SELECT since, subject, value, (SELECT o.value FROM fact o WHERE "                    \
              "o.stream=f.stream AND o.subject=f.subject AND o.since<f.since "                      \
-             "ORDER BY o.since DESC LIMIT 1) AS old FROM fact f WHERE since BETWEEN ?1 AND ?2 "    \
-             "AND since>0 AND value<>'' ORDER BY old IS NULL, since LIMIT ?3")                     \
-    X(NEW_KINDS, "SELECT k.first, s.name, k.text FROM kind k JOIN stream s ON s.id=k.stream "      \
+             "ORDER BY o.since DESC LIMIT 1) AS old, stream FROM fact f "                          \
+             "WHERE since BETWEEN ?1 AND ?2 AND since>0 AND value<>'' "                            \
+             "ORDER BY old IS NULL, since LIMIT 64")                                               \
+    X(NEW_KINDS, "SELECT k.first, s.name, k.text, s.id "                                           \
+                 "FROM kind k JOIN stream s ON s.id=k.stream "                                     \
                  "WHERE k.first BETWEEN ?1 AND ?2 AND k.first>s.first_time+?3 "                    \
                  "ORDER BY k.count DESC, k.first LIMIT 32")                                        \
     X(STREAM_NAME, "SELECT name FROM stream WHERE id=?1")                                          \
@@ -172,8 +174,9 @@ int con_sum_streams(struct store *s, int stratum, const struct child *children, 
 /* Adds what the row of stat of a span says of the stream, without joining it to a profile. */
 int con_add_sums_of(struct store *s, struct sums *sums, int64_t span, int64_t stream,
                     struct errmsg *err);
-/* Makes title and gist of the parts; `last`: when the last child ends (consolidate_gist.c). */
-int con_describe(struct store *s, const struct moment_row *row, int64_t last, struct errmsg *err);
+/* Makes title and gist of the parts of the span of children[0..count) (consolidate_gist.c). */
+int con_describe(struct store *s, const struct moment_row *row, const struct child *children,
+                 uint32_t count, struct errmsg *err);
 int con_put_stats(struct store *s, int64_t id, struct errmsg *err);
 /* Before a child is evicted: adds its sums to those of the remainder of its span. */
 int con_evict_sums(struct store *s, int stratum, const struct child *child, int64_t remainder,

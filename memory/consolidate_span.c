@@ -307,7 +307,7 @@ int con_write_span(struct store *s, int stratum, int64_t t_start, int64_t t_end,
     qsort(c->parts, c->part_count, sizeof(*c->parts), compare_parts);
     int r = con_sum_streams(s, stratum, children, count, err);
     if (r == 0)
-        r = con_describe(s, &row, children[count - 1].t_end, err);
+        r = con_describe(s, &row, children, count, err);
     if (r)
         return r;
     row.title = (struct slice){c->title, strlen(c->title)};
