@@ -7,6 +7,7 @@
 
 #include "base/timestamp.h"
 #include "memory/candidates.h"
+#include "memory/stat.h"
 
 #define SUM_ROWS 50000 /* moments of a span that are counted at most */
 
@@ -136,6 +137,23 @@ static int sum_rows(struct answering *a, sqlite3_stmt *stmt, int64_t key, int64_
     return rc == SQL_DONE ? 0 : rc;
 }
 
+/* What the sums of the strata say of records whose moments are gone. */
+static int sum_strata(struct answering *a, struct stream_sum *sums, struct errmsg *err)
+{
+    const struct reader_filter *f = &a->filter;
+    struct stat_item *items;
+    uint32_t count;
+    int rc = stat_range(a->r, 0, f->since == TIME_UNKNOWN ? TIME_MIN : f->since,
+                        f->until == INT64_MAX ? TIME_MAX : f->until, &a->r->scratch, &items, &count,
+                        err);
+    for (uint32_t k = 0; rc == 0 && k < count; k++)
+        for (uint32_t i = 0; i < a->stream_count; i++)
+            if (items[k].what == STAT_RECORDS && items[k].stream == a->streams[i].id &&
+                items[k].count > sums[i].records && asked_for(f, items[k].stream))
+                sums[i].records = items[k].count;
+    return rc;
+}
+
 int answer_sums(struct answering *a, struct stream_sum **ret, struct errmsg *err)
 {
     const struct reader_filter *f = &a->filter;
@@ -153,7 +171,7 @@ int answer_sums(struct answering *a, struct stream_sum **ret, struct errmsg *err
             rc = sum_rows(a, stmt, f->stream_count ? f->streams[i] : 0, reach, sums, err);
     }
     *ret = sums;
-    return rc;
+    return rc ? rc : sum_strata(a, sums, err);
 }
 
 bool answer_asked_for(const struct answering *a, const char *stream)
@@ -170,7 +188,7 @@ int answer_silent(struct answering *a, const struct stream_sum *sums, struct err
     if (!names)
         return reader_nomem(err);
     for (uint32_t i = 0; i < a->stream_count; i++) {
-        if (sums[i].moments || !asked_for(&a->filter, a->streams[i].id))
+        if (sums[i].records || sums[i].moments || !asked_for(&a->filter, a->streams[i].id))
             continue;
         const char *name = arena_copy(a->arena, a->streams[i].name, strlen(a->streams[i].name));
         if (!name)

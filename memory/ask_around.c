@@ -77,7 +77,8 @@ static int find_anchor(struct around *w, struct errmsg *err)
     struct answering *a = w->a;
     struct search_result found;
     struct search_query sq = {.text = {a->phrase.rest, strlen(a->phrase.rest)},
-                              .filter = &a->filter};
+                              .filter = &a->filter,
+                              .without = a->q->without};
     struct recall_unusual *runs = NULL;
     uint32_t count = 0;
     double best = 0;

@@ -18,7 +18,10 @@
 #define UNKNOWN_SAID 8  /* words that are named as never seen */
 #define AGREEMENT 0.3   /* of the second piece of evidence beside the best */
 #define BEST_HITS 5
-#define OTHER_CLAIM 0.25 /* of the confidence where the evidence speaks of something else */
+#define NEIGHBOUR_BUDGET 0.3 /* of the items: what stands next to the best hits in time */
+#define NEIGHBOUR_SHARE 0.3  /* of its hit's attention */
+#define NEIGHBOURED 3        /* hits that have theirs shown */
+#define OTHER_CLAIM 0.25     /* of the confidence where the evidence speaks of something else */
 
 void answer_quote(struct buf *out, const char *s, size_t n)
 {
@@ -49,7 +52,7 @@ int answer_texts(struct answering *a, const struct search_result *found, struct 
 static int add_items(struct answering *a, const struct search_result *found, struct errmsg *err)
 {
     struct recall_items *items = &a->out->items;
-    items->items = arena_alloc(a->arena, (a->limit + 1) * sizeof(*items->items));
+    items->items = arena_alloc(a->arena, (2 * a->limit + 1) * sizeof(*items->items));
     if (!items->items)
         return reader_nomem(err);
     for (uint32_t i = 0; i < found->count && items->count < a->limit; i++) {
@@ -60,10 +63,10 @@ static int add_items(struct answering *a, const struct search_result *found, str
         if (!answer_spend(a, strlen(item->title)))
             break;
         item->share = found->hits[i].score;
+        item->through = item->stratum > 0 ? "gist" : "words";
         items->count++;
     }
     items->more = found->count > items->count;
-    answer_shares(items);
     return 0;
 }
 
@@ -267,9 +270,58 @@ static int silent_streams(struct answering *a, struct errmsg *err)
     return rc ? rc : answer_silent(a, sums, err);
 }
 
+/* The moment, or span, that stands right before or after one on its stream, or in its stratum. */
+static int neighbour_of(struct answering *a, const struct moment_row *row, bool before,
+                        struct moment_row *ret, struct errmsg *err)
+{
+    sqlite3_stmt *stmt = NULL;
+    bool stream = row->stream != 0;
+    enum reader_sql which = before ? (stream ? SQL_STREAM_SPAN_BACK : SQL_SPAN_BACK)
+                                   : (stream ? SQL_STREAM_SPAN : SQL_SPAN);
+    int rc = reader_statement(a->r, which, &stmt, err);
+    if (rc)
+        return rc;
+    sqlite3_bind_int64(stmt, 1, stream ? row->stream : row->stratum);
+    sqlite3_bind_int64(stmt, 2, before ? TIME_UNKNOWN : row->start + 1);
+    sqlite3_bind_int64(stmt, 3, before ? row->start : INT64_MAX);
+    sqlite3_bind_int64(stmt, 4, 1);
+    sqlite3_bind_int64(stmt, 5, TIME_UNKNOWN);
+    rc = sql_step(stmt, err);
+    if (rc == 0 && reader_moment_columns(stmt, &a->r->scratch, ret))
+        rc = reader_nomem(err);
+    sqlite3_reset(stmt);
+    return rc;
+}
+
+/* Contiguity: successors, then predecessors, of the best hits, as far as their share reaches. */
+static int add_neighbours(struct answering *a, const struct search_result *found, uint32_t most,
+                          struct errmsg *err)
+{
+    uint32_t added = 0, before = a->out->items.count;
+    int rc = 0;
+    for (uint32_t i = 0; i < found->count && i < NEIGHBOURED && rc >= 0 && added < most; i++)
+        for (int back = 0; back < 2 && rc >= 0 && added < most; back++) {
+            struct moment_row row;
+            rc = neighbour_of(a, &found->hits[i].row, back, &row, err);
+            if (rc == 0)
+                rc = answer_add_item(a, row.id, NEIGHBOUR_SHARE * found->hits[i].score, "neighbour",
+                                     err);
+            added = a->out->items.count - before;
+        }
+    return rc < 0 ? rc : 0;
+}
+
 static int describe(struct answering *a, const struct search_result *found, struct errmsg *err)
 {
+    uint32_t limit = a->limit;
+    uint32_t near = a->q->without.neighbours ? 0 : (uint32_t)(NEIGHBOUR_BUDGET * limit);
+    a->limit -= near;
     int rc = add_items(a, found, err);
+    a->limit = limit;
+    if (rc == 0 && near)
+        rc = add_neighbours(a, found, near, err);
+    if (rc == 0 && a->out->items.count)
+        answer_shares(&a->out->items);
     if (rc == 0)
         rc = answer_texts(a, found, err);
     if (rc == 0)
@@ -288,7 +340,8 @@ int answer_content(struct answering *a, struct errmsg *err)
     struct search_result found, outside;
     struct search_query sq = {.text = {a->phrase.rest, strlen(a->phrase.rest)},
                               .latent = a->q->latent,
-                              .filter = &a->filter};
+                              .filter = &a->filter,
+                              .without = a->q->without};
     int rc = search_run(a->r, &sq, &found, err);
     if (rc)
         return rc;

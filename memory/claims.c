@@ -104,7 +104,7 @@ bool claims_unsupported(const struct words_df *df, struct slice question, const 
     for (uint32_t i = 1; i < asked.count; i++) {
         uint64_t head = asked.hashes[i - 1], word = asked.hashes[i];
         struct place place = {0};
-        if (words_df_records(df, word) > rare || words_df_records(df, head) == 0 ||
+        if (words_df_records(df, word) > rare || words_df_rows(df, head) == 0 ||
             holds(&plain, word))
             continue;
         for (uint32_t t = 0; t < count && !place.bound; t++) {

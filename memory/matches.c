@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "memory/candidates.h"
+#include "memory/remains.h"
 
 #define DECODE_MOMENTS 2000
 #define DECODE_BYTES (12u << 20)
@@ -77,8 +78,10 @@ static int read_moment(struct finding *f, const struct moment_row *row, struct e
     int rc = reader_evidence(f->r, row->id, &f->r->scratch, &records, &count, err);
     if (rc == SQL_DONE) {
         f->out->all = false;
-        return 0;
+        rc = remains_read(f->r, row, &f->r->scratch, &records, &count, err);
     }
+    if (rc)
+        return rc;
     uint64_t of_stream =
         rank_terms(&f->out->rank, (struct slice){stream->name, strlen(stream->name)});
     f->decoded++;

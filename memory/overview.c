@@ -11,6 +11,9 @@
 
 #define UNUSUAL_SHOWN 10
 #define UNUSUAL_SAID 5
+#define SPANS_READ 32
+#define SPANS_SHOWN 3
+#define SPAN_SHARE 0.3 /* of attention that the gist of a span gets, to an alert's 1 */
 #define UNUSUAL_READ 256
 #define UNUSUAL_LEAST 0.25f  /* below it a run is hardly worth a line */
 #define UNUSUAL_COMPANY 0.25 /* more for each other stream with something at the same time */
@@ -47,12 +50,14 @@ static void say_usual(struct answering *a, const struct stream_sum *sums, const 
     bool first = true;
     for (uint32_t k = 0; k < a->stream_count; k++) {
         const struct stream_sum *s = &sums[order[k]];
-        if (!s->moments)
+        if (!s->records)
             continue;
         buf_printf(&a->text, "%s %s ", first ? " Recorded:" : ";", a->streams[order[k]].name);
         answer_count(&a->text, s->records, "record");
-        buf_puts(&a->text, " in ");
-        answer_count(&a->text, s->moments, "moment");
+        if (s->moments) {
+            buf_puts(&a->text, " in ");
+            answer_count(&a->text, s->moments, "moment");
+        }
         first = false;
     }
     if (!first)
@@ -71,7 +76,7 @@ static int sums_of_span(struct answering *a, struct stream_sum **ret, struct err
     int rc = answer_sums(a, ret, err);
     uint64_t moments = 0;
     for (uint32_t i = 0; rc == 0 && i < a->stream_count; i++)
-        moments += (*ret)[i].moments;
+        moments += (*ret)[i].moments + (*ret)[i].records;
     if (rc || !free_span)
         return rc;
     if (moments) {
@@ -127,8 +132,54 @@ static int unusual_items(struct answering *a, uint32_t *ret_alerts, struct errms
     for (uint32_t i = 0; i < kept && i < UNUSUAL_SHOWN && rc == 0; i++) {
         out->unusual[out->unusual_count++] = list[i].run;
         *ret_alerts += list[i].weight >= UNUSUAL_ALERT;
-        rc = answer_add_item(a, list[i].run.id, list[i].weight, "unusual", err);
+        if (a->out->items.count + SPANS_SHOWN < a->limit)
+            rc = answer_add_item(a, list[i].run.id, list[i].weight, "unusual", err);
     }
+    return rc;
+}
+
+/*
+ * The gists of the span: of the coarsest stratum that lies inside with at least one and with few
+ * spans, the most unusual of them. They outlive moments and their runs.
+ */
+static int span_items(struct answering *a, struct errmsg *err)
+{
+    const struct reader_filter *f = &a->filter;
+    struct moment_row rows[SPANS_READ];
+    uint32_t count = 0;
+    if (a->q->without.coarse || f->since == TIME_UNKNOWN)
+        return 0;
+    for (int stratum = STRATA - 1; stratum > STRATUM_EPISODE && count == 0; stratum--) {
+        sqlite3_stmt *stmt = NULL;
+        int rc = reader_statement(a->r, SQL_SPAN, &stmt, err);
+        if (rc)
+            return rc;
+        sqlite3_bind_int64(stmt, 1, stratum);
+        sqlite3_bind_int64(stmt, 2, f->since);
+        sqlite3_bind_int64(stmt, 3, f->until);
+        sqlite3_bind_int64(stmt, 4, SPANS_READ);
+        sqlite3_bind_int64(stmt, 5, f->since);
+        while (count < SPANS_READ && (rc = sql_step(stmt, err)) == 0) {
+            if (reader_moment_columns(stmt, &a->r->scratch, &rows[count]))
+                return reader_nomem(err);
+            /* A week that only begins in the span says little of it. */
+            count += rows[count].end <= f->until + US_PER_MINUTE;
+        }
+        sqlite3_reset(stmt);
+        if (rc < 0)
+            return rc;
+    }
+    uint32_t shown = 0;
+    int rc = 0;
+    for (int unusual = 1; unusual >= 0; unusual--)
+        for (uint32_t i = 0; i < count && shown < SPANS_SHOWN && rc == 0; i++)
+            if ((strstr(rows[i].title, "unusual") != NULL) == unusual) {
+                rc = answer_add_item(a, rows[i].id, SPAN_SHARE, "gist", err);
+                shown++;
+            }
+    if (shown)
+        answer_step(a, "read the gists of %u %s%s", shown, stratum_name(rows[0].stratum),
+                    shown == 1 ? "" : "s");
     return rc;
 }
 
@@ -147,7 +198,7 @@ int answer_overview(struct answering *a, struct errmsg *err)
         return rc;
     order_streams(a, sums, order);
     for (uint32_t i = 0; i < a->stream_count; i++)
-        heard += sums[i].moments > 0;
+        heard += sums[i].moments > 0 || sums[i].records > 0;
     a->out->absent = heard == 0;
     a->out->confidence = heard ? (double)heard / (heard + a->out->silent_count) : 0;
     answer_span(a, &a->text);
@@ -159,6 +210,8 @@ int answer_overview(struct answering *a, struct errmsg *err)
     }
     rc = unusual_items(a, &alerts, err);
     answer_step(a, "looked for what was unusual: %u found", alerts);
+    if (rc == 0)
+        rc = span_items(a, err);
     for (uint32_t k = 0; k < a->stream_count && rc == 0; k++)
         if (sums[order[k]].usual)
             rc = answer_add_item(a, sums[order[k]].usual, USUAL_SHARE, "usual", err);

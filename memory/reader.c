@@ -97,6 +97,9 @@ static const char *const texts[SQL_COUNT] = {
                       " t_start >= ?2 AND t_start < ?3 AND t_end >= ?5 LIMIT ?4",
     [SQL_STREAM_SPAN_SUMS] = "SELECT id, stream, records, bits FROM moment WHERE stream = ?1 AND"
                              " t_start >= ?2 AND t_start < ?3 AND t_end >= ?5 LIMIT ?4",
+    [SQL_SPAN_LEFT] =
+        "SELECT (SELECT sum(moments) FROM part WHERE moment = ?1), (SELECT count(*) FROM (SELECT 1"
+        " FROM moment WHERE stratum = 0 AND t_start BETWEEN ?2 AND ?3 LIMIT ?4))",
     [SQL_STAT] = "SELECT data FROM stat WHERE moment = ?1 AND stream = ?2",
     [SQL_COVER_SPAN] = "SELECT " COVER_COLUMNS " FROM moment WHERE id = ?1",
     [SQL_COVER_ROOTS] = "SELECT " COVER_COLUMNS " FROM moment WHERE stratum = ?1 AND t_start >= ?2"

@@ -48,6 +48,7 @@ enum reader_sql {
     SQL_SPAN_SUMS,
     SQL_STREAM_SPAN_SUMS,
     SQL_STAT,
+    SQL_SPAN_LEFT,
     SQL_COVER_SPAN,
     SQL_COVER_ROOTS,
     SQL_COVER_CHILDREN,

@@ -43,8 +43,11 @@ static int search(struct reader *r, const struct recall_query *q, struct arena *
         rc = reader_filter_resolve(r, &q->filter, &filter, err);
     if (rc)
         return rc;
-    struct search_query sq = {
-        .text = q->text, .latent = q->latent, .filter = &filter, .recency = q->recency};
+    struct search_query sq = {.text = q->text,
+                              .latent = q->latent,
+                              .filter = &filter,
+                              .recency = q->recency,
+                              .without = q->without};
     rc = search_run(r, &sq, &found, err);
     if (rc == 0)
         rc = search_items(r, &found, limit, arena, &ret->items, err);

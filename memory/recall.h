@@ -67,6 +67,13 @@ struct recall_items {
     bool more; /* the limit cut it */
 };
 
+/* Methods that may be left out, each at its full weight by default. */
+struct recall_without {
+    bool neighbours; /* contiguity: what stands next to the hits in time, in an answer */
+    bool lending;    /* what neighbours and sessions lend to a record's score */
+    bool coarse;     /* strata above the moments */
+};
+
 /* memory.search */
 struct recall_query {
     struct slice text; /* any bytes; no syntax, so nothing in it needs quoting */
@@ -74,6 +81,7 @@ struct recall_query {
     uint32_t limit;    /* 0: RECALL_LIMIT_DEFAULT */
     double recency;    /* 0: none … 1: a hit of now counts twice one of long ago */
     const float *latent; /* encoder_text_query of the text; NULL: words only */
+    struct recall_without without;
 };
 
 struct recall_found {
@@ -211,6 +219,7 @@ struct recall_question {
     uint32_t limit;              /* items; 0: RECALL_LIMIT_DEFAULT */
     int64_t time_budget;         /* microseconds; 0: 500 ms. Descending stops there */
     const float *latent;         /* encoder_text_query of the text; NULL: words only */
+    struct recall_without without;
 };
 
 struct recall_answer {

@@ -10,6 +10,7 @@
 #include "memory/candidates.h"
 #include "memory/fact.h"
 #include "memory/reader_internal.h"
+#include "memory/remains.h"
 
 #define UNUSUAL_DEFAULT 20
 #define UNUSUAL_ROWS 20000 /* of a span that are read at most */
@@ -119,6 +120,25 @@ static uint32_t join_overlapping(struct recall_unusual *items, uint32_t count, u
     return kept;
 }
 
+/* Runs of moments that were let go, as far as gists tell of them. */
+static int add_remains(struct reader *r, const struct reader_filter *f, struct unusual_list *list,
+                       struct errmsg *err)
+{
+    uint32_t before = list->count, kept = before;
+    int rc = remains_runs(r, f, list->max, list->items, &list->count, err);
+    for (uint32_t i = before; rc == 0 && i < list->count; i++) {
+        bool asked = f->stream_count == 0;
+        for (uint32_t k = 0; k < f->stream_count && !asked; k++) {
+            const struct known_stream *s = reader_known_stream(r, f->streams[k]);
+            asked = s && strcmp(s->name, list->items[i].stream) == 0;
+        }
+        if (asked)
+            list->items[kept++] = list->items[i];
+    }
+    list->count = rc ? list->count : kept;
+    return rc;
+}
+
 int reader_surprise(struct reader *r, const struct reader_filter *f, uint32_t limit,
                     struct arena *arena, struct recall_unusual **ret, uint32_t *ret_count,
                     struct errmsg *err)
@@ -135,6 +155,8 @@ int reader_surprise(struct reader *r, const struct reader_filter *f, uint32_t li
         list.count = 0;
         rc = read_by_rank(r, f, 4 * limit, &list, err);
     }
+    if (rc == 0 && f->since != TIME_UNKNOWN)
+        rc = add_remains(r, f, &list, err);
     if (rc)
         return rc;
     qsort(list.items, list.count, sizeof(*list.items), compare_unusual);

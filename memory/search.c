@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "memory/candidates.h"
+#include "memory/remains.h"
 #include "memory/timephrase.h"
 
 #define DECODE_MOMENTS 64
@@ -21,8 +22,12 @@
 #define LOOKUPS_MORE 64       /* behind the last moment that was decoded, for what has no records */
 #define KEEP_WORDLESS 200     /* hits scored by their index words */
 #define INDEX_WORDS_SHARE 0.8 /* of what a record with the same words would score */
-#define HIGHER_SHARE 0.6
-#define SUPPORT_SHARE 0.5 /* of its moment's best record: a record that supports the hit */
+#define HIGHER_SHARE 0.6      /* … of a span whose moments are all there to answer themselves */
+#define HIGHER_ALONE 0.9      /* … of one whose moments are gone; less for each stratum above */
+#define GONE 0.2              /* of a span's moments: then its gist's lines stand for them */
+#define FINER 0.97            /* a stratum above tells it less exactly */
+#define HIGHER_READ 48        /* spans whose gists are looked into */
+#define SUPPORT_SHARE 0.5     /* of its moment's best record: a record that supports the hit */
 #define RECENCY_SPAN (7 * US_PER_DAY)
 
 /* A moment that passed: its row, and its records once they are decoded. */
@@ -34,6 +39,8 @@ struct passed {
     double score; /* not yet 0..1 */
     uint64_t terms;
     uint32_t first_ranked, ranked; /* its stretch of the ranked records */
+    bool text;                     /* of a text stream */
+    double gone;                   /* share of its records, or moments below, that were let go */
 };
 
 struct work {
@@ -42,6 +49,7 @@ struct work {
     struct search_result *out;
     struct passed *passed;
     uint32_t count;
+    uint32_t higher; /* spans looked into */
     struct rank_record *ranked;
     uint32_t ranked_count;
 };
@@ -75,6 +83,46 @@ static int prepare_question(struct work *w, struct errmsg *err)
     return 0;
 }
 
+/*
+ * Does it lie in the filter? A span of all streams is in one of some streams when it has something
+ * of them. 0, SQL_DONE when not, or an error.
+ */
+static int passes(struct work *w, const struct moment_row *row, struct errmsg *err)
+{
+    const struct reader_filter *f = w->q->filter;
+    if (row->stratum == STRATUM_MOMENT || f->stream_count == 0)
+        return reader_moment_passes(row, f) ? 0 : SQL_DONE;
+    if (row->start >= f->until || row->end < f->since)
+        return SQL_DONE;
+    int rc = SQL_DONE;
+    for (uint32_t i = 0; i < f->stream_count && rc == SQL_DONE; i++) {
+        sqlite3_stmt *stmt = NULL;
+        rc = reader_statement(w->r, SQL_STAT, &stmt, err);
+        if (rc)
+            return rc;
+        sqlite3_bind_int64(stmt, 1, row->id);
+        sqlite3_bind_int64(stmt, 2, f->streams[i]);
+        rc = sql_step(stmt, err);
+        sqlite3_reset(stmt);
+    }
+    return rc;
+}
+
+/* What is told of records that were let go. */
+static int read_remains(struct work *w, struct passed *p, struct errmsg *err)
+{
+    int rc = 0;
+    p->gone = p->row.stratum == STRATUM_MOMENT;
+    if (p->row.stratum > 0) {
+        if (w->higher++ >= HIGHER_READ)
+            return 0;
+        rc = remains_gone(w->r, &p->row, &p->gone, err);
+        if (rc || p->gone < GONE)
+            return rc;
+    }
+    return remains_read(w->r, &p->row, &w->r->scratch, &p->records, &p->count, err);
+}
+
 /* Rows of the candidates in order, filtered; evidence of the best of them. */
 static int read_candidates(struct work *w, const struct candidate *candidates, uint32_t count,
                            struct errmsg *err)
@@ -88,12 +136,17 @@ static int read_candidates(struct work *w, const struct candidate *candidates, u
         struct passed *p = &w->passed[w->count];
         *p = (struct passed){.candidate = &candidates[i], .terms = candidates[i].terms};
         int rc = reader_moment(w->r, candidates[i].id, &w->r->scratch, &p->row, err);
-        if (rc == SQL_DONE || (rc == 0 && !reader_moment_passes(&p->row, w->q->filter)))
+        if (rc == 0 && p->row.stratum > 0 && w->q->without.coarse)
+            continue;
+        if (rc == 0)
+            rc = passes(w, &p->row, err);
+        if (rc == SQL_DONE)
             continue;
         if (rc)
             return rc;
         const struct known_stream *stream = reader_known_stream(w->r, p->row.stream);
         bool text = stream && stream->kind == KIND_TEXT;
+        p->text = text;
         if (text && (decoded == DECODE_MOMENTS || bytes + p->row.raw_bytes > DECODE_BYTES)) {
             if (decoded == 0 && p->row.raw_bytes > DECODE_BYTES)
                 bytes = 0; /* one that is over the bound alone is read all the same */
@@ -102,6 +155,8 @@ static int read_candidates(struct work *w, const struct candidate *candidates, u
         }
         if (text)
             rc = reader_evidence(w->r, p->row.id, &w->r->scratch, &p->records, &p->count, err);
+        if (rc == SQL_DONE || p->row.stratum > 0)
+            rc = read_remains(w, p, err);
         if (rc < 0)
             return rc;
         if (p->count) {
@@ -151,12 +206,16 @@ static int score_records(struct work *w, struct errmsg *err)
                                           .records = order[i]->records,
                                           .count = order[i]->count,
                                           .latent = order[i]->candidate->latent};
-    if (rank_records(&w->out->rank, moments, n, w->r->weights, arena, &w->ranked, &w->ranked_count))
+    struct rank_weights weights = *w->r->weights;
+    if (w->q->without.lending)
+        weights.next = weights.next2 = weights.reply = weights.session = 0;
+    if (rank_records(&w->out->rank, moments, n, &weights, arena, &w->ranked, &w->ranked_count))
         return reader_nomem(err);
     for (uint32_t k = 0; k < w->ranked_count; k++) {
         struct rank_record *ranked = &w->ranked[k];
         struct passed *p = order[ranked->moment];
-        ranked->total *= (float)recency_factor(w, p->records[ranked->index].time);
+        ranked->total *=
+            (float)(recency_factor(w, p->records[ranked->index].time) * pow(FINER, p->row.stratum));
         if (p->ranked++ == 0)
             p->first_ranked = k;
         if (ranked->total > p->score) {
@@ -167,10 +226,21 @@ static int score_records(struct work *w, struct errmsg *err)
     return 0;
 }
 
+/*
+ * A hit without records. Where they, or the moments below it, are gone it stands for them: then it
+ * is scored as the record would be, with what records get from their session.
+ */
 static void score_by_index(struct work *w, struct passed *p)
 {
+    double share = INDEX_WORDS_SHARE, gone = p->gone;
+    if (p->row.stratum > 0) {
+        gone = p->gone;
+        double alone = HIGHER_ALONE * pow(0.95, p->row.stratum);
+        share = HIGHER_SHARE + gone * (alone - HIGHER_SHARE);
+    }
+    if (!w->q->without.lending)
+        share *= 1 + gone * w->r->weights->session;
     double coverage = rank_coverage(&w->out->rank, p->terms);
-    double share = p->row.stratum > 0 ? HIGHER_SHARE : INDEX_WORDS_SHARE;
     p->score = share * p->candidate->score * (1 + w->r->weights->coverage * coverage) *
                recency_factor(w, p->row.end);
 }

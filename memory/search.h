@@ -11,6 +11,7 @@ struct search_query {
     const float *latent; /* NULL: words only */
     const struct reader_filter *filter;
     double recency;
+    struct recall_without without;
 };
 
 struct search_hit {

@@ -130,6 +130,25 @@ static const float *latent_of(struct asked *a, struct slice text)
     return latent;
 }
 
+/* Parameter `without`; an unknown name is the caller's mistake. */
+static int without_of(struct asked *a, struct recall_without *ret)
+{
+    *ret = (struct recall_without){0};
+    for (const struct json *s = json_first(json_get(a->params, "without")); s; s = json_next(s)) {
+        const char *name = json_string(s) ? json_string(s) : "";
+        if (strcmp(name, "neighbours") == 0)
+            ret->neighbours = true;
+        else if (strcmp(name, "lending") == 0)
+            ret->lending = true;
+        else if (strcmp(name, "coarse") == 0)
+            ret->coarse = true;
+        else
+            return err_set(a->err, ERR_INVALID, "without \"%.40s\": neighbours, lending or coarse",
+                           name);
+    }
+    return 0;
+}
+
 static int answer_search(struct asked *a)
 {
     struct recall_query q = {.text = text_of(a, "query"),
@@ -138,7 +157,9 @@ static int answer_search(struct asked *a)
                              .recency = api_number(a->method, a->params, "recency")};
     q.latent = latent_of(a, q.text);
     struct recall_found found;
-    int rc = recall_search(a->reader, &q, a->arena, &found, a->err);
+    int rc = without_of(a, &q.without);
+    if (rc == 0)
+        rc = recall_search(a->reader, &q, a->arena, &found, a->err);
     if (rc == 0)
         recall_found_json(a->out, &found);
     return rc;
@@ -152,7 +173,9 @@ static int answer_ask(struct asked *a)
                                 .time_budget = api_int(a->method, a->params, "time_ms") * 1000};
     q.latent = latent_of(a, q.text);
     struct recall_answer answer;
-    int rc = recall_ask(a->reader, &q, a->arena, &answer, a->err);
+    int rc = without_of(a, &q.without);
+    if (rc == 0)
+        rc = recall_ask(a->reader, &q, a->arena, &answer, a->err);
     for (uint32_t i = 0; rc == 0 && !answer.absent && i < answer.items.count; i++)
         use(a, answer.items.items[i].id);
     if (rc == 0)

@@ -2,6 +2,7 @@
 #include <math.h>
 #include <time.h>
 
+#include "memory/erase.h"
 #include "tests/unit/recall_fixture.h"
 
 #define HOUR US_PER_HOUR
@@ -276,6 +277,57 @@ START_TEST(test_topic)
 }
 END_TEST
 
+/* A record that was let go is still told of by the unusual run it stood in. */
+START_TEST(test_let_go)
+{
+    int64_t log = stream_of(store, "log");
+    struct unusual run = {.start = T0 - 50 * HOUR + 10 * US_PER_SECOND,
+                          .end = T0 - 50 * HOUR + 10 * US_PER_SECOND,
+                          .first = 1,
+                          .last = 1,
+                          .bits = 12,
+                          .z = 9,
+                          .score = 0.6f,
+                          .why = "first line of its kind: fuse zinowick tripped"};
+    int64_t id = remember_as(log, "log", T0 - 50 * HOUR, "nothing of note\nfuse zinowick tripped",
+                             PATH_LATENT, &run);
+    remember(log, "log", T0 - HOUR, "nothing of note");
+    OK(store_begin(store, &err));
+    OK(store_erase_evidence(store, id, &err));
+    OK(store_commit(store, &err));
+    struct recall_answer a = asked("when did fuse zinowick trip?", 0);
+    ck_assert(!a.absent);
+    ck_assert_int_eq(a.items.items[0].id, id);
+    ck_assert_str_eq(a.records[0].text, "first line of its kind: fuse zinowick tripped");
+    ck_assert_uint_eq(a.records[0].seq, 0);
+    ck_assert_int_eq(a.records[0].time, run.start);
+    a = asked("how often did fuse zinowick trip?", 0);
+    ck_assert_int_eq(a.count, 1);
+    ck_assert(a.at_least);
+    ck_assert(asked("when did fuse goliborg trip?", 0).absent);
+}
+END_TEST
+
+/* What stands next to a hit has its share of the answer, unless it is left out. */
+START_TEST(test_neighbours)
+{
+    int64_t log = stream_of(store, "log");
+    int64_t before = remember(log, "log", T0 - 3 * HOUR, "nothing of note");
+    remember(log, "log", T0 - 2 * HOUR, "the glacier calved");
+    int64_t after = remember(log, "log", T0 - HOUR, "all quiet");
+    struct recall_question q = {.text = {"glacier calved", 14}, .filter = ALL};
+    struct recall_answer a;
+    OK(recall_ask(reader, &q, &arena, &a, &err));
+    ck_assert_uint_eq(a.items.count, 3);
+    ck_assert_int_eq(a.items.items[1].id, after);
+    ck_assert_int_eq(a.items.items[2].id, before);
+    ck_assert_str_eq(a.items.items[2].through, "neighbour");
+    q.without.neighbours = true;
+    OK(recall_ask(reader, &q, &arena, &a, &err));
+    ck_assert_uint_eq(a.items.count, 1);
+}
+END_TEST
+
 START_TEST(test_bounds)
 {
     struct recall_answer a;
@@ -328,6 +380,8 @@ int main(void)
     tcase_add_test(t, test_state);
     tcase_add_test(t, test_around);
     tcase_add_test(t, test_topic);
+    tcase_add_test(t, test_let_go);
+    tcase_add_test(t, test_neighbours);
     tcase_add_test(t, test_bounds);
     tcase_add_test(t, test_any_question);
     suite_add_tcase(s, t);
