@@ -20,6 +20,7 @@
 #define SIBLINGS 7      /* earlier spans of the stratum that tell what is usual */
 #define SIBLINGS_LEAST 3
 #define MARKS_ALL 64
+#define KINDS_NEW_MOST 4
 #define STREAM_IS_NEW US_PER_DAY /* so long all its kinds of lines are new */
 
 /* How many lines of each; sizes in bytes. */
@@ -54,8 +55,6 @@ struct maker {
     const struct plan *plan;
     size_t room; /* for what is being told now */
     const struct moment_row *row;
-    const struct child *children;
-    uint32_t child_count;
     const struct found_mark *marks; /* that are told */
     uint32_t mark_count;
     int64_t siblings[SIBLINGS];
@@ -243,68 +242,104 @@ static int append_peaks(struct maker *m, struct errmsg *err)
     return r;
 }
 
-/*
- * Episodes overlap, and each tells of its own moments alone: what is forgotten is looked for in the
- * spans above its moments and nowhere else. Spans above episodes cover all that there was.
- */
-static bool is_own(const struct maker *m, int64_t stream, int64_t at)
+static int append_fact(struct maker *m, const struct sum_fact *f, struct errmsg *err)
 {
-    bool own = m->row->stratum > STRATUM_EPISODE;
-    for (uint32_t i = 0; i < m->child_count && !own; i++) {
-        const struct child *c = &m->children[i];
-        own = c->stream == stream && c->t_start <= at && at <= c->t_end;
-    }
-    return own;
-}
-
-static int append_facts(struct maker *m, struct errmsg *err)
-{
-    sqlite3_stmt *q = con_stmt(m->s, CON_FACTS);
-    uint32_t left = m->plan->facts;
-    int r = SQL_DONE;
-    sqlite3_bind_int64(q, 1, m->row->t_start);
-    sqlite3_bind_int64(q, 2, m->row->t_end);
-    while (left > 0 && (r = sql_step(q, err)) == 0) {
-        size_t at = m->b->size;
-        if (!is_own(m, sqlite3_column_int64(q, 4), sqlite3_column_int64(q, 0)))
-            continue;
-        left--;
-        const char *old = (const char *)sqlite3_column_text(q, 3);
+    sqlite3_stmt *q = con_stmt(m->s, CON_FACT);
+    size_t at = m->b->size;
+    sqlite3_bind_int64(q, 1, f->fact);
+    int r = sql_step(q, err);
+    if (r == 0) {
+        const char *old = (const char *)sqlite3_column_text(q, 2);
         buf_printf(m->b, "\n%s ", old ? "changed" : "stated");
-        append_time(m->b, m->row->stratum, sqlite3_column_int64(q, 0));
-        buf_printf(m->b, " %s: ", sqlite3_column_text(q, 1));
-        buf_printf(m->b, "%s", sqlite3_column_text(q, 2));
+        append_time(m->b, m->row->stratum, f->at);
+        buf_printf(m->b, " %s: ", sqlite3_column_text(q, 0));
+        buf_printf(m->b, "%s", sqlite3_column_text(q, 1));
         if (old)
             buf_printf(m->b, ", was %s", old);
         fits(m, at);
     }
     sqlite3_reset(q);
-    return r < 0 ? r : 0;
+    return r == SQL_DONE ? 0 : r;
 }
 
-/* Kinds of lines that had never come before; not where a stream itself is new. */
+/* What this span was the first to state, as its sums know: not all that was stated in its time, as a
+ * moment may reach beyond its hour, and what is forgotten must be found again. */
+static int append_facts(struct maker *m, struct errmsg *err)
+{
+    struct sums all = {0};
+    int r = 0;
+    for (uint32_t i = 0; i < m->c->part_count; i++)
+        for (uint32_t k = 0; k < m->c->parts[i].sums.fact_count; k++)
+            sums_fact(&all, &m->c->parts[i].sums.facts[k]);
+    for (uint32_t i = 0; i < all.fact_count && i < m->plan->facts && r == 0; i++)
+        r = append_fact(m, &all.facts[i], err);
+    return r;
+}
+
+struct new_kind {
+    const struct part *part;
+    const struct sum *sum;
+};
+
+/* Does the span hold the first line of the kind that ever came, and not because the stream is new? */
+static int is_new_kind(struct maker *m, const struct sum *s, bool *ret, struct errmsg *err)
+{
+    sqlite3_stmt *q = con_stmt(m->s, CON_KIND_FIRST);
+    sqlite3_bind_int64(q, 1, s->id);
+    sqlite3_bind_int64(q, 2, STREAM_IS_NEW);
+    int r = sql_step(q, err);
+    *ret = r == 0 && sqlite3_column_int(q, 2) &&
+           sqlite3_column_int64(q, 1) / US_PER_SECOND == s->first_at / US_PER_SECOND &&
+           !is_marked(m, s->first_at);
+    sqlite3_reset(q);
+    return r == SQL_DONE ? 0 : r;
+}
+
+/* The commonest of them. */
+static int find_new_kinds(struct maker *m, struct new_kind *kinds, uint32_t *ret_count,
+                          struct errmsg *err)
+{
+    uint32_t count = 0, most = m->plan->kinds_new;
+    for (uint32_t i = 0; i < m->c->part_count; i++) {
+        const struct sums *sums = &m->c->parts[i].sums;
+        for (uint32_t k = 0; k < sums->count; k++) {
+            const struct sum *s = &sums->items[k];
+            bool new;
+            if (s->what != STAT_KIND || (count == most && s->count <= kinds[most - 1].sum->count))
+                continue;
+            int r = is_new_kind(m, s, &new, err);
+            if (r)
+                return r;
+            if (!new)
+                continue;
+            uint32_t at = count < most ? count++ : most - 1;
+            for (; at > 0 && kinds[at - 1].sum->count < s->count; at--)
+                kinds[at] = kinds[at - 1];
+            kinds[at] = (struct new_kind){&m->c->parts[i], s};
+        }
+    }
+    *ret_count = count;
+    return 0;
+}
+
+/* Kinds of lines that had never come before. */
 static int append_new_kinds(struct maker *m, struct errmsg *err)
 {
-    sqlite3_stmt *q = con_stmt(m->s, CON_NEW_KINDS);
-    uint32_t left = m->plan->kinds_new;
-    int r = SQL_DONE;
-    sqlite3_bind_int64(q, 1, m->row->t_start);
-    sqlite3_bind_int64(q, 2, m->row->t_end);
-    sqlite3_bind_int64(q, 3, STREAM_IS_NEW);
-    while (left > 0 && (r = sql_step(q, err)) == 0) {
+    struct new_kind kinds[KINDS_NEW_MOST];
+    uint32_t count;
+    int r = find_new_kinds(m, kinds, &count, err);
+    for (uint32_t i = 0; i < count && r == 0; i++) {
         size_t at = m->b->size;
-        if (is_marked(m, sqlite3_column_int64(q, 0)) ||
-            !is_own(m, sqlite3_column_int64(q, 3), sqlite3_column_int64(q, 0)))
-            continue;
-        left--;
         buf_puts(m->b, "\nfirst ");
-        append_time(m->b, m->row->stratum, sqlite3_column_int64(q, 0));
-        buf_printf(m->b, " %s: ", sqlite3_column_text(q, 1));
-        append_label(m->b, (const char *)sqlite3_column_text(q, 2));
+        append_time(m->b, m->row->stratum, kinds[i].sum->first_at);
+        buf_putc(m->b, ' ');
+        r = append_stream(m, kinds[i].part->stream, err);
+        buf_puts(m->b, ": ");
+        if (r == 0)
+            r = append_kind(m, kinds[i].sum->id, err);
         fits(m, at);
     }
-    sqlite3_reset(q);
-    return r < 0 ? r : 0;
+    return r;
 }
 
 /* ---- against the spans before ------------------------------------------------------------------
@@ -688,8 +723,6 @@ int con_describe(struct store *s, const struct moment_row *row, const struct chi
                       .b = &c->gist,
                       .plan = &plans[row->stratum],
                       .row = row,
-                      .children = children,
-                      .child_count = count,
                       .marks = marks,
                       .mark_count = found < most ? found : most,
                       .complete = last >= row->t_end - (row->t_end - row->t_start) / 8};

@@ -57,15 +57,14 @@
     X(NAME, "SELECT name FROM entity WHERE id=?1 AND kind NOT IN ('number', 'channel')")           \
     X(SIBLINGS, "SELECT id FROM moment WHERE stratum=?1 AND t_start<?2 "                           \
                 "ORDER BY t_start DESC LIMIT ?3")                                                  \
-    X(FACTS, "SELECT since, subject, value, (SELECT o.value FROM fact o WHERE "                    \
-             "o.stream=f.stream AND o.subject=f.subject AND o.since<f.since "                      \
-             "ORDER BY o.since DESC LIMIT 1) AS old, stream FROM fact f "                          \
-             "WHERE since BETWEEN ?1 AND ?2 AND since>0 AND value<>'' "                            \
-             "ORDER BY old IS NULL, since LIMIT 64")                                               \
-    X(NEW_KINDS, "SELECT k.first, s.name, k.text, s.id "                                           \
-                 "FROM kind k JOIN stream s ON s.id=k.stream "                                     \
-                 "WHERE k.first BETWEEN ?1 AND ?2 AND k.first>s.first_time+?3 "                    \
-                 "ORDER BY k.count DESC, k.first LIMIT 32")                                        \
+    X(FACTS_OF, "SELECT f.id, f.since, EXISTS(SELECT 1 FROM fact o WHERE o.stream=f.stream AND "   \
+                "o.subject=f.subject AND o.since<f.since) FROM fact f WHERE f.moment=?1 AND "      \
+                "f.value<>'' AND f.since>0")                                                       \
+    X(FACT, "SELECT subject, value, (SELECT o.value FROM fact o WHERE o.stream=f.stream AND "      \
+            "o.subject=f.subject AND o.since<f.since ORDER BY o.since DESC LIMIT 1) "              \
+            "FROM fact f WHERE f.id=?1")                                                           \
+    X(KIND_FIRST, "SELECT k.text, k.first, k.first>s.first_time+?2 FROM kind k JOIN stream s "     \
+                  "ON s.id=k.stream WHERE k.id=?1")                                                \
     X(STREAM_NAME, "SELECT name FROM stream WHERE id=?1")                                          \
     X(TITLE, "SELECT title FROM moment WHERE id=?1 UNION ALL "                                     \
              "SELECT title FROM past WHERE moment=?1")                                             \

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The sums of a span, stream by stream: those of its children merged. Episodes count their moments
- * themselves and take up the names and the unusual runs that these hold; from there on only blobs
+ * themselves and take up the names, the facts and the unusual runs that these hold; from there on only blobs
  * are merged. Profiles are in memory for one stream at a time.
  */
 #include <string.h>
@@ -79,6 +79,18 @@ static int add_marks(struct store *s, struct sums *sums, int64_t moment, struct 
     return r == SQL_DONE ? 0 : r;
 }
 
+static int add_facts(struct store *s, struct sums *sums, int64_t moment, struct errmsg *err)
+{
+    sqlite3_stmt *q = con_stmt(s, CON_FACTS_OF);
+    int r;
+    sqlite3_bind_int64(q, 1, moment);
+    while ((r = sql_step(q, err)) == 0)
+        sums_fact(sums, &(struct sum_fact){sqlite3_column_int64(q, 0), sqlite3_column_int64(q, 1),
+                                           sqlite3_column_int(q, 2) != 0});
+    sqlite3_reset(q);
+    return r == SQL_DONE ? 0 : r;
+}
+
 static int add_moment(struct store *s, struct sums *sums, const struct child *m,
                       struct errmsg *err)
 {
@@ -88,6 +100,8 @@ static int add_moment(struct store *s, struct sums *sums, const struct child *m,
     r = add_blob(s, sums, m->id, m->stream, -1, err);
     if (r == 0)
         r = add_names(s, sums, m->id, err);
+    if (r == 0)
+        r = add_facts(s, sums, m->id, err);
     if (r == 0 && m->unusual > 0)
         r = add_marks(s, sums, m->id, err);
     return r;

@@ -233,7 +233,7 @@ const char schema_v2[] = "ALTER TABLE moment ADD COLUMN touched REAL NOT NULL DE
                          "  seen INTEGER NOT NULL\n"
                          ") STRICT;\n"
                          "CREATE INDEX fact_subject ON fact(stream, subject, since);\n"
-                         "CREATE INDEX fact_since ON fact(since);\n"
+                         "CREATE INDEX fact_moment ON fact(moment);\n"
 
                          "CREATE TABLE gone(\n"
                          "  stream INTEGER NOT NULL REFERENCES stream(id),\n"
@@ -332,7 +332,7 @@ const char *const schema_objects[] = {
     "stat",
     "fact",
     "fact_subject",
-    "fact_since",
+    "fact_moment",
     "gone",
     "past",
     "forget",

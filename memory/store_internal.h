@@ -78,7 +78,7 @@
     X(FACT_COUNT, "SELECT count(DISTINCT subject) FROM fact WHERE stream=?1")                      \
     X(FACT_LEAST, "SELECT subject FROM fact WHERE stream=?1 GROUP BY subject "                     \
                   "HAVING sum(seen)=1 ORDER BY max(last) LIMIT 1")                                 \
-    X(FACT_OF_MOMENT, "SELECT id, since, until, subject FROM fact WHERE stream=?1 AND "            \
+    X(FACT_OF_MOMENT, "SELECT id, since, until, subject FROM fact WHERE +stream=?1 AND "           \
                       "moment=?2 LIMIT 1")                                                         \
     X(FACT_DELETE, "DELETE FROM fact WHERE id=?1")                                                 \
     X(FACT_DELETE_SUBJECT, "DELETE FROM fact WHERE stream=?1 AND subject=?2")                      \

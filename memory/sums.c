@@ -219,6 +219,21 @@ int sums_mark(struct sums *s, const struct sum_mark *mark)
     return 0;
 }
 
+static bool says_more(const struct sum_fact *a, const struct sum_fact *b)
+{
+    return a->changed != b->changed ? a->changed : a->at < b->at;
+}
+
+void sums_fact(struct sums *s, const struct sum_fact *fact)
+{
+    uint32_t at = s->fact_count < SUMS_FACTS ? s->fact_count++ : SUMS_FACTS;
+    if (at == SUMS_FACTS && !says_more(fact, &s->facts[--at]))
+        return;
+    for (; at > 0 && says_more(fact, &s->facts[at - 1]); at--)
+        s->facts[at] = s->facts[at - 1];
+    s->facts[at] = *fact;
+}
+
 /* ---- the blob ----------------------------------------------------------------------------------
  */
 
@@ -382,6 +397,11 @@ void sums_put(struct sums *s, bool profile, struct buf *b)
         put_profiles(s, b);
     else
         buf_put_varint(b, 0);
+    buf_put_varint(b, s->fact_count);
+    for (uint32_t i = 0; i < s->fact_count; i++) {
+        buf_put_varint(b, ((uint64_t)s->facts[i].fact << 1) | s->facts[i].changed);
+        buf_put_svarint(b, s->facts[i].at / US_PER_SECOND - base);
+    }
 }
 
 /* A time in microseconds from seconds that were read; damage can not make it overflow. */
@@ -530,5 +550,13 @@ int sums_merge(struct sums *s, const void *blob, size_t size, int hour_of_week)
     uint64_t profiles = r == 0 ? cursor_varint(&c) : 0;
     for (uint64_t i = 0; i < profiles && r == 0; i++)
         r = read_hours(s, &c);
+    uint64_t facts = r == 0 ? cursor_varint(&c) : 0;
+    for (uint64_t i = 0; i < facts && !c.failed; i++) {
+        uint64_t key = cursor_varint(&c);
+        int64_t at = cursor_svarint(&c);
+        if (at > -TIME_MAX / US_PER_SECOND && at < TIME_MAX / US_PER_SECOND)
+            sums_fact(s, &(struct sum_fact){(int64_t)(key >> 1), (base + at) * US_PER_SECOND,
+                                            (key & 1) != 0});
+    }
     return r ? r : c.failed || cursor_left(&c) ? ERR_CORRUPT : 0;
 }

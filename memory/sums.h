@@ -20,6 +20,7 @@
 #define SUMS_CHANNELS 128    /* of a stream, the first ones */
 #define SUMS_NAMES 8         /* entities of a span */
 #define SUMS_MARKS 4         /* unusual runs of a span */
+#define SUMS_FACTS 6         /* facts that a span was the first to state */
 #define SUMS_MARK_TEXT 120   /* bytes of why */
 #define PROFILE_KINDS 8      /* kinds that have a profile, the commonest */
 #define PROFILE_CHANNELS 32  /* channels that have one, the first ones */
@@ -57,6 +58,12 @@ struct sum_mark {
     struct slice why;
 };
 
+/* A fact that was stated first in the span. */
+struct sum_fact {
+    int64_t fact, at;
+    bool changed; /* it took another value's place */
+};
+
 struct sums {
     struct arena *arena, *profiles;
     struct sum *items; /* by what, id */
@@ -66,6 +73,8 @@ struct sums {
     uint32_t name_count;
     struct sum_mark marks[SUMS_MARKS]; /* most unusual first */
     uint32_t mark_count;
+    struct sum_fact facts[SUMS_FACTS]; /* changes before first statements, then by time */
+    uint32_t fact_count;
 };
 
 void spread_add(struct spread *to, const struct spread *more);
@@ -83,6 +92,8 @@ int sums_add(struct sums *s, const struct sum *more);
 int sums_count(struct sums *s, enum stat_what what, int64_t id, uint64_t count, int64_t first_at,
                int64_t last_at);
 void sums_name(struct sums *s, int64_t entity, uint64_t count);
+/* Keeps it if there is room, or it says more than one that is kept. */
+void sums_fact(struct sums *s, const struct sum_fact *fact);
 /* Keeps it if it is among the most unusual; the text is copied to the arena. 0 or ERR_NOMEM. */
 int sums_mark(struct sums *s, const struct sum_mark *mark);
 
