@@ -28,6 +28,7 @@ enum plan_part {
     PART_ENTITIES,
     PART_KINDS,
     PART_FACTS,
+    PART_SPANS,
     PART_END
 };
 
@@ -292,6 +293,29 @@ static int plan_texts(struct store *s, struct forget *f, int what, const char *s
     return r == SQL_DONE ? 0 : r;
 }
 
+/* Spans that show the pattern, of whatever they have it: they are made again once that is gone. */
+static int plan_spans(struct store *s, struct forget *f, struct errmsg *err)
+{
+    /* An hour's first episode may begin a little before the hour. */
+    static const char *const units[STRATA] = {[STRATUM_EPISODE] = "(m.t_start+300000000)/3600000000",
+                                              [STRATUM_HOUR] = "m.t_start/3600000000",
+                                              [STRATUM_DAY] = "m.t_start",
+                                              [STRATUM_WEEK] = "m.t_start",
+                                              [STRATUM_MONTH] = "m.t_start"};
+    char sql[200];
+    int r = 0;
+    for (int stratum = STRATUM_EPISODE; stratum < STRATA && r == 0; stratum++) {
+        snprintf(sql, sizeof(sql),
+                 "SELECT %s, m.title, g.text FROM moment m JOIN gist g ON g.moment=m.id "
+                 "WHERE m.stratum=%d",
+                 units[stratum], stratum);
+        r = plan_texts(s, f, FORGET_UNIT + stratum, sql, err);
+    }
+    snprintf(sql, sizeof(sql), "SELECT m.t_start/3600000000, m.title, g.text FROM moment m JOIN "
+                               "gist g ON g.moment=m.id WHERE m.stratum=1");
+    return r ? r : plan_texts(s, f, FORGET_UNIT + STRATUM_EPISODE, sql, err);
+}
+
 /* A memory that is named, with all below it. */
 static int plan_id(struct store *s, struct forget *f, struct errmsg *err)
 {
@@ -403,6 +427,9 @@ int forget_plan(struct store *s, struct forget *f, struct errmsg *err)
         break;
     case PART_FACTS:
         r = plan_texts(s, f, FORGET_FACT, "SELECT id, subject, value FROM fact", err);
+        break;
+    case PART_SPANS:
+        r = plan_spans(s, f, err);
         break;
     case PART_END:
         return end(s, f, err);
