@@ -6,6 +6,8 @@
 
 #include "cli/table.h"
 
+#define DAYS_SHOWN 14
+
 #define COLUMNS(a) ((int)(sizeof(a) / sizeof(*(a))))
 
 static const char *text_of(const struct json *object, const char *key)
@@ -167,6 +169,54 @@ static void put_facts(struct show *s, const struct json *facts)
     buf_putc(s->out, '\n');
 }
 
+/* Other names, and why they count as this one, or do not yet. */
+static void put_names(struct show *s, const struct json *names)
+{
+    for (const struct json *n = json_first(names); n; n = json_next(n)) {
+        buf_puts(s->out, json_bool(json_get(n, "merged"), false) ? "  also " : "  perhaps also ");
+        buf_printf(s->out, "%s ", text_of(n, "kind"));
+        text_line(s->out, text_of(n, "name"), 0);
+        buf_printf(s->out, ": %.0f votes (renamed %.0f, side by side %.0f, against %.0f)\n",
+                   number_of(n, "votes"), number_of(n, "renamed"), number_of(n, "beside"),
+                   number_of(n, "against"));
+    }
+}
+
+static void put_with(struct show *s, const struct json *with)
+{
+    if (!json_first(with))
+        return;
+    buf_puts(s->out, "  with ");
+    for (const struct json *e = json_first(with); e; e = json_next(e)) {
+        text_line(s->out, text_of(e, "name"), 0);
+        buf_puts(s->out, json_next(e) ? ", " : "\n");
+    }
+}
+
+/* The newest days, then weeks: what was met often has more of both than anyone reads at once. */
+static void put_days(struct show *s, const struct json *days, const char *title, int most)
+{
+    const struct table_column columns[] = {{title, false, "2"},
+                                           {"moments", true, NULL},
+                                           {"times", true, NULL},
+                                           {"unusual", true, "33"},
+                                           {"most unusual", false, NULL}};
+    struct table t;
+    table_init(&t, columns, COLUMNS(columns));
+    for (const struct json *d = json_first(days); d && most > 0; d = json_next(d), most--) {
+        char day[11], moments[SHOW_NUMBER_SIZE], count[SHOW_NUMBER_SIZE];
+        char unusual[SHOW_NUMBER_SIZE];
+        snprintf(day, sizeof(day), "%s", text_of(d, "start"));
+        const char *what = json_string(json_get(d, "what"));
+        const char *cells[] = {day, show_count(number_of(d, "moments"), moments),
+                               show_count(number_of(d, "count"), count),
+                               show_count(number_of(d, "unusual"), unusual), what ? what : ""};
+        table_row(&t, cells);
+    }
+    print(s, &t);
+    buf_putc(s->out, '\n');
+}
+
 void lists_history(struct show *s, const struct json *result)
 {
     const struct json *e = json_get(result, "entity") ? json_get(result, "entity") : result;
@@ -175,6 +225,13 @@ void lists_history(struct show *s, const struct json *result)
     text_line(s->out, text_of(e, "name"), 0);
     buf_printf(s->out, ": %s times, %s to %s\n", show_count(number_of(e, "count"), count),
                show_time(s, json_get(e, "first"), first), show_time(s, json_get(e, "last"), last));
+    put_names(s, json_get(result, "also"));
+    put_with(s, json_get(result, "with"));
+    const struct json *days = json_get(result, "days"), *weeks = json_get(result, "weeks");
+    if (json_first(days) && json_next(json_first(days)))
+        put_days(s, days, "day", DAYS_SHOWN);
+    if (json_first(weeks) && json_next(json_first(weeks)))
+        put_days(s, weeks, "week of", DAYS_SHOWN);
     put_facts(s, json_get(result, "facts"));
     items_table(s, json_get(result, "items"), false);
 }

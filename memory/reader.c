@@ -93,6 +93,23 @@ static const char *const texts[SQL_COUNT] = {
                            " entity_moment em JOIN moment m ON m.id = em.moment"
                            " WHERE em.entity = ?1 ORDER BY em.moment DESC LIMIT ?2",
     [SQL_ENTITY_MOMENT_COUNT] = "SELECT count(*) FROM entity_moment WHERE entity = ?1",
+    [SQL_ENTITY_BY_ID] = "SELECT id, kind, name, count, 0, first, last FROM entity WHERE id = ?1",
+    [SQL_ENTITY_SAME] = "SELECT b, 1, renamed, beside, last FROM entity_same WHERE a = ?1 UNION ALL"
+                        " SELECT a, 0, renamed, beside, last FROM entity_same WHERE b = ?1",
+    [SQL_ENTITY_RIVALS] = "SELECT (SELECT coalesce(sum(beside), 0) FROM entity_same WHERE a = ?1"
+                          " AND b <> ?2) + (SELECT coalesce(sum(beside), 0) FROM entity_same WHERE"
+                          " b = ?2 AND a <> ?1)",
+    [SQL_ENTITY_DAYS_AFTER] = "SELECT count(*) FROM entity_day WHERE entity = ?1 AND day > ?2",
+    [SQL_ENTITY_DAYS] = "SELECT day, moments, count, unusual, first, last, peak, z FROM entity_day"
+                        " WHERE entity = ?1 ORDER BY day DESC",
+    /* Of the newest moments, so that a name that is everywhere costs no more. */
+    [SQL_ENTITY_WITH] = "SELECT e.id, e.kind, e.name, e.count, count(*), e.first, e.last FROM"
+                        " (SELECT moment FROM entity_moment WHERE entity = ?1 ORDER BY moment DESC"
+                        " LIMIT 2000) x JOIN entity_moment o ON o.moment = x.moment JOIN entity e"
+                        " ON e.id = o.entity WHERE o.entity <> ?1 GROUP BY o.entity"
+                        " ORDER BY count(*) DESC, e.id LIMIT ?2",
+    [SQL_TITLE_NOW_OR_PAST] = "SELECT title FROM moment WHERE id = ?1 UNION ALL"
+                              " SELECT title FROM past WHERE moment = ?1 LIMIT 1",
     [SQL_SPAN_SUMS] = "SELECT id, stream, records, bits FROM moment WHERE stratum = 0 AND"
                       " t_start >= ?2 AND t_start < ?3 AND t_end >= ?5 LIMIT ?4",
     [SQL_STREAM_SPAN_SUMS] = "SELECT id, stream, records, bits FROM moment WHERE stream = ?1 AND"

@@ -194,13 +194,43 @@ int recall_entities(struct reader *r, const char *kind, const char *match, uint3
                     struct arena *arena, struct recall_entity **ret, uint32_t *ret_count,
                     struct errmsg *err);
 
+/* A name that lines say is another one's: votes for it less what speaks against it. */
+struct recall_same {
+    struct recall_entity entity;
+    int64_t renamed, beside, against; /* moments; against: days or moments */
+    int64_t votes;
+    bool merged; /* enough votes: its life is part of this one */
+};
+#define RECALL_MERGE_VOTES 3
+
+/* A day of an entity's life, or a week of them; days are UTC. */
+struct recall_day {
+    int64_t start; /* of the day, or of the week's Monday */
+    uint64_t moments, count, unusual;
+    int64_t first, last;
+    int64_t peak;     /* its most unusual moment; 0: none */
+    double z;         /* of that one */
+    const char *what; /* that one's title; "" when it is no longer known */
+};
+#define RECALL_LIFE_DAYS 62
+#define RECALL_LIFE_WEEKS 260
+#define RECALL_LIFE_WITH 12
+
 /*
- * entity.history: what it is, the moments it appears in, in time order, the newest `limit`, and what
- * was stated of it. Something that is named in facts only has the kind "subject".
+ * entity.history: what it is by its present name, the other names it is said to have, its days and
+ * weeks (newest first), what was met in the same moments, the moments it appears in, in time order,
+ * the newest `limit`, and what was stated of it. Days and weeks outlive the moments. Something that
+ * is named in facts only has the kind "subject".
  */
 struct fact;
 struct recall_life {
-    struct recall_entity entity;
+    struct recall_entity entity; /* counts are those of all that is merged */
+    struct recall_same *same;
+    uint32_t same_count;
+    struct recall_day *days, *weeks;
+    uint32_t day_count, week_count;
+    struct recall_entity *with;
+    uint32_t with_count;
     struct recall_items items;
     struct fact *facts; /* memory/fact.h */
     uint32_t fact_count;

@@ -185,6 +185,46 @@ static void fact_fields(struct jsonw *w, const struct fact *f)
     jsonw_object_end(w);
 }
 
+static void key_same(struct jsonw *w, const struct recall_same *items, uint32_t count)
+{
+    jsonw_key(w, "also");
+    jsonw_array(w);
+    for (uint32_t i = 0; i < count; i++) {
+        jsonw_object(w);
+        entity_fields(w, &items[i].entity);
+        jsonw_kv_int(w, "votes", items[i].votes);
+        jsonw_kv_int(w, "renamed", items[i].renamed);
+        jsonw_kv_int(w, "beside", items[i].beside);
+        jsonw_kv_int(w, "against", items[i].against);
+        jsonw_kv_bool(w, "merged", items[i].merged);
+        jsonw_object_end(w);
+    }
+    jsonw_array_end(w);
+}
+
+static void key_days(struct jsonw *w, const char *key, const struct recall_day *items,
+                     uint32_t count)
+{
+    jsonw_key(w, key);
+    jsonw_array(w);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct recall_day *d = &items[i];
+        jsonw_object(w);
+        jsonw_kv_time(w, "start", d->start);
+        key_u64(w, "moments", d->moments);
+        key_u64(w, "count", d->count);
+        key_u64(w, "unusual", d->unusual);
+        jsonw_kv_time(w, "first", d->first);
+        jsonw_kv_time(w, "last", d->last);
+        if (d->peak) {
+            key_id(w, "peak", d->peak);
+            jsonw_kv_string(w, "what", d->what);
+        }
+        jsonw_object_end(w);
+    }
+    jsonw_array_end(w);
+}
+
 void recall_life_json(struct jsonw *w, const struct recall_life *life)
 {
     jsonw_object(w);
@@ -192,6 +232,10 @@ void recall_life_json(struct jsonw *w, const struct recall_life *life)
     jsonw_object(w);
     entity_fields(w, &life->entity);
     jsonw_object_end(w);
+    key_same(w, life->same, life->same_count);
+    key_days(w, "days", life->days, life->day_count);
+    key_days(w, "weeks", life->weeks, life->week_count);
+    key_entities(w, "with", life->with, life->with_count);
     key_items(w, &life->items);
     jsonw_kv_bool(w, "more", life->items.more);
     jsonw_key(w, "facts");

@@ -171,12 +171,55 @@ START_TEST(test_entities)
 }
 END_TEST
 
+/* What a line says of names: "old = new", "name = address", or nothing. */
+static const struct {
+    const char *line, *same;
+} said[] = {
+    {"host web1 renamed to web-01", "R host web1 web-01"},
+    {"Jan  1 00:00:00 gw sshd[1]: user \"bob\" was renamed to 'robert'.", "R user bob robert"},
+    {"account anna is now known as carla", "R user anna carla"},
+    {"Renamed service old-one to new-one!", "R process old-one new-one"},
+    {"Hostname changed from alpha to beta-2", "R host alpha beta-2"},
+    {"connected to db-02 (10.0.0.5) at last", "S host db-02 10.0.0.5"},
+    {"from 24.54.76.216 (24-54-76-216.example.net) at noon", "S host 24-54-76-216.example.net 24.54.76.216"},
+    {"getaddrinfo for ns.example.com [10.1.2.3] failed", "S host ns.example.com 10.1.2.3"},
+    {"driver at mesos-1/10.10.34.11:55", "S host mesos-1 10.10.34.11"},
+    /* Nothing of these is an identity. */
+    {"file a.txt renamed to b.txt", ""},
+    {"kernel: eth1: renamed from eth0", ""},
+    {"host web1 renamed to", ""},
+    {"user is renamed to the", ""},
+    {"host same renamed to same", ""},
+    {"connection from 10.0.0.7 to db-02", ""},
+    {"failed (10.0.0.7)", ""},
+    {"MININT-5/127.0.0.1:9000", ""},
+    {"db-02 (10.0.0.5", ""},
+    {"db-02 (10.0.0.5 and more)", ""},
+    {"", ""},
+    {"(10.0.0.5)", ""},
+    {"/10.0.0.5:80", ""},
+};
+
+START_TEST(test_names_that_are_one)
+{
+    struct same_seen same[4];
+    char text[300] = "";
+    int n = tokens_same(said[_i].line, strlen(said[_i].line), same, 4);
+    ck_assert_int_le(n, 1);
+    if (n)
+        snprintf(text, sizeof(text), "%c %s %s %s", same[0].renamed ? 'R' : 'S', same[0].kind[0],
+                 same[0].name[0], same[0].name[1]);
+    ck_assert_str_eq(text, said[_i].same);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("tokens");
     TCase *c = tcase_create("tokens");
     tcase_add_loop_test(c, test_headers, 0, sizeof headers / sizeof *headers);
     tcase_add_loop_test(c, test_masks, 0, sizeof masks / sizeof *masks);
+    tcase_add_loop_test(c, test_names_that_are_one, 0, (int)(sizeof(said) / sizeof(*said)));
     tcase_add_test(c, test_numbers);
     tcase_add_test(c, test_bounds);
     tcase_add_test(c, test_entities);
