@@ -442,6 +442,8 @@ static int prepare_all(struct dump_file *f, struct errmsg *err)
                        " ORDER BY em.count DESC, e.id LIMIT ?"},
         {&f->gist, "SELECT text FROM gist WHERE moment = ?"},
         {&f->evidence, "SELECT block FROM evidence WHERE moment = ?"},
+        {&f->stat, "SELECT stream, data FROM stat WHERE moment = ? ORDER BY stream"},
+        {&f->kind, "SELECT text FROM kind WHERE id = ?"},
     };
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
         int r = sql_prepare(f->db, all[i].sql, all[i].stmt, err);
@@ -487,7 +489,8 @@ void file_close(struct dump_file *f)
 {
     if (!f)
         return;
-    sqlite3_stmt *all[] = {f->by_id, f->children, f->unusual, f->entities, f->gist, f->evidence};
+    sqlite3_stmt *all[] = {f->by_id, f->children, f->unusual, f->entities, f->gist,
+                           f->evidence, f->stat, f->kind};
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
         sqlite3_finalize(all[i]);
     sqlite3_close(f->db);

@@ -51,7 +51,7 @@ struct dump_file {
     struct file_stream *streams;
     uint32_t stream_count;
     struct file_filter filter;
-    sqlite3_stmt *by_id, *children, *unusual, *entities, *gist, *evidence;
+    sqlite3_stmt *by_id, *children, *unusual, *entities, *gist, *evidence, *stat, *kind;
 };
 
 /*

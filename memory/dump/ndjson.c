@@ -5,6 +5,7 @@
 
 #include "base/jsonw.h"
 #include "memory/dump/file.h"
+#include "memory/dump/sums.h"
 
 #define ENTITIES_MAX 1000
 
@@ -101,7 +102,7 @@ static int put_details(struct jsonw *w, struct dump_file *f, const struct file_s
         jsonw_object_end(w);
     }
     jsonw_array_end(w);
-    return 0;
+    return dump_sums(w, f, s, err);
 }
 
 static int walk(struct dump_file *f, const struct file_span *s, bool flat, struct dump_out *out,

@@ -85,6 +85,12 @@ class Output(Case):
         self.assertEqual({s["name"] for s in spans},
                          {"moment", "episode", "hour", "day", "week", "month"})
         self.assertEqual(sum(s["stratum"] == 0 for s in spans), 2 * MOMENTS + 5)
+        for span in spans:
+            if span["stratum"] > 0:  # sums know every record below
+                counted = sum(x["count"] for x in span["sums"] if not {"kind", "channel"} & set(x))
+                self.assertEqual(counted, span["records"])
+                for told in span["telling"]:
+                    self.assertIn(told["moment"], {s["id"] for s in spans})
         titles = [s["title"] for s in spans]
         self.assertTrue(any("\x1b[31m" in t for t in titles))
 
