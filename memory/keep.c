@@ -17,6 +17,7 @@
 
 #include "memory/erase.h"
 #include "memory/keep_internal.h"
+#include "memory/scrub.h"
 
 #define KIB 1024
 #define MIB (1024 * KIB)
@@ -260,6 +261,9 @@ static int empty_log(struct store *s, struct errmsg *err)
 {
     struct keeper *k = s->keeper;
     int frames = 0, done = 0;
+    int r = scrub_note(s, err);
+    if (r)
+        return r;
     sqlite3_busy_timeout(s->db, 0);
     int rc = sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_RESTART, &frames, &done);
     sqlite3_busy_timeout(s->db, 10000);

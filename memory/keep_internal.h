@@ -33,7 +33,8 @@
     X(SPAN_FIRST, "SELECT min(t_start) FROM moment WHERE stratum=?1")                              \
     X(SPAN_LAST, "SELECT max(t_start) FROM moment WHERE stratum=?1")                               \
     X(COUNT, "SELECT moments FROM stratum WHERE stratum=?1")                                       \
-    X(MAY_GO, "SELECT pinned=0 FROM moment WHERE id=?1")                                           \
+    X(MAY_GO, "SELECT pinned=0 AND NOT EXISTS (SELECT 1 FROM forget WHERE what BETWEEN 1 AND 19 "  \
+              "AND (what=2 AND id=?1 OR stratum>0)) FROM moment WHERE id=?1")                      \
     X(DUE, "SELECT stratum, unit FROM dirty ORDER BY stratum, unit LIMIT 64")                      \
     X(MERGE, "INSERT INTO words(words, rank) VALUES('merge', ?1)")                                 \
     X(TOUCH, "UPDATE moment SET touched=max(touched, ?2), hits=hits+1 WHERE id=?1 AND stratum>=0") \

@@ -237,7 +237,8 @@ static int fill_pool(struct look *l, struct errmsg *err)
     return 0;
 }
 
-/* Since the look it may have gone, or have been pinned. */
+/* Since the look it may have gone, or have been pinned. What is planned to be forgotten must not
+ * slip into a remainder, nor a planned remainder into one further up. */
 static int may_go(struct store *s, int64_t id, bool *ret, struct errmsg *err)
 {
     sqlite3_stmt *q = keep_stmt(s, KEEP_SQL_MAY_GO);

@@ -234,21 +234,27 @@ static int pages_in_wal(struct store *s, struct buf *out, struct errmsg *err)
     return buf_failed(out) ? err_set(err, ERR_NOMEM, "%s", err_text(ERR_NOMEM)) : 0;
 }
 
+int scrub_note(struct store *s, struct errmsg *err)
+{
+    return s->scrubbing ? pages_in_wal(s, &s->scrub_pages, err) : 0;
+}
+
 static int finish(struct store *s, struct pages *x, bool *ret_done, struct errmsg *err)
 {
-    struct buf changed = {0};
-    int r = pages_in_wal(s, &changed, err);
+    struct buf *changed = &s->scrub_pages;
+    int r = scrub_note(s, err);
     if (r == 0)
         r = empty_wal(s, ret_done, err);
     if (r == 0 && *ret_done)
         r = open_pages(s, x, err);
-    for (size_t at = 0; r == 0 && *ret_done && at < changed.size; at += sizeof(uint32_t)) {
+    for (size_t at = 0; r == 0 && *ret_done && at < changed->size; at += sizeof(uint32_t)) {
         uint32_t page;
-        memcpy(&page, changed.data + at, sizeof(page));
+        memcpy(&page, changed->data + at, sizeof(page));
         if (page >= 1 && page <= x->count)
             clear_page(x, page);
     }
-    buf_deinit(&changed);
+    if (r == 0 && *ret_done)
+        buf_deinit(changed);
     if (r == 0 && *ret_done && x->rc == SQLITE_OK)
         x->rc = x->file->pMethods->xSync(x->file, SQLITE_SYNC_NORMAL);
     return r ? r : sql_error(s->db, x->rc, err, "clearing the file");
@@ -262,6 +268,7 @@ int scrub_step(struct store *s, struct scrub *x, struct errmsg *err)
         r = empty_wal(s, &done, err);
         if (r || !done)
             return r ? r : STORE_MORE;
+        buf_deinit(&s->scrub_pages);
         *x = (struct scrub){.next = 1, .started = true};
         s->scrubbing = true;
     }

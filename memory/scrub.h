@@ -6,7 +6,7 @@
  * on meanwhile.
  *
  * Thread: the writer's, outside a transaction. From a zeroed struct, scrub_step until it returns 0:
- * transactions may lie between the steps, checkpoints are put off. The WAL is empty at the end.
+ * transactions may lie between the steps, checkpoints are put off (or scrub_note). The WAL is empty at the end.
  */
 #ifndef VARVE_MEMORY_SCRUB_H
 #define VARVE_MEMORY_SCRUB_H
@@ -21,5 +21,7 @@ struct scrub {
 /* A bounded piece of work: 0 when all is done, STORE_MORE when there is more, also where a reader
  * is in the way of the WAL's end: the caller comes back. */
 int scrub_step(struct store *s, struct scrub *x, struct errmsg *err);
+/* Before a checkpoint that cannot wait: the pages that it writes are looked at again at the end. */
+int scrub_note(struct store *s, struct errmsg *err);
 
 #endif

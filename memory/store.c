@@ -193,6 +193,7 @@ static void release(struct store *s)
     mem_free(s->effects.words);
     arena_deinit(&s->sums_arena);
     buf_deinit(&s->sums_blob);
+    buf_deinit(&s->scrub_pages);
     mem_free(s->path);
     mem_free(s);
 }

@@ -175,7 +175,8 @@ struct store {
     bool refine; /* episodes' boundaries */
     struct erasure *erasure;
     struct keeper *keeper;
-    bool scrubbing; /* no checkpoint now: what the WAL holds is cleared last */
+    bool scrubbing;         /* no checkpoint now: what the WAL holds is cleared last */
+    struct buf scrub_pages; /* uint32_t: of a WAL that had to go into the file meanwhile (keep.c) */
 };
 
 static inline sqlite3_stmt *store_stmt(struct store *s, enum store_statement which)

@@ -3,6 +3,7 @@
 
 #include "memory/erase.h"
 #include "memory/forget.h"
+#include "memory/keep_internal.h"
 #include "tests/unit/store_fixture.h"
 
 #define MINUTE US_PER_MINUTE
@@ -426,6 +427,72 @@ START_TEST(test_words_that_are_left)
 }
 END_TEST
 
+/* All that eviction would let go now, class by class. */
+static void evict_all(struct store *s)
+{
+    for (enum keep_class c = KEEP_EVIDENCE; c < KEEP_CLASSES; c++) {
+        int64_t id;
+        int r;
+        OK(store_begin(s, &err));
+        while ((r = keep_pick(s, c, true, &id, &err)) == 0) {
+            r = c == KEEP_EVIDENCE  ? store_erase_evidence(s, id, &err)
+                : c == KEEP_MOMENTS ? store_erase_moment(s, id, ERASE_EVICT, &err)
+                                    : store_erase_span(s, id, &err);
+            OK(r);
+        }
+        ck_assert_int_eq(r, SQL_DONE);
+        OK(store_commit(s, &err));
+        consolidate_all(s);
+    }
+}
+
+/* Room is made between the steps of a forgetting: what is planned must not slip into sums. */
+START_TEST(test_eviction_in_the_middle)
+{
+    int64_t stream[2], id[12];
+    struct store *s = filled(stream, id);
+    struct forget_selector x = any;
+    struct forget *f;
+    OK(store_begin(s, &err));
+    OK(store_erase_moment(s, id[1], ERASE_EVICT, &err));
+    OK(store_erase_moment(s, id[7], ERASE_EVICT, &err));
+    OK(store_commit(s, &err));
+    consolidate_all(s);
+    if (_i == 0)
+        x.match = (struct slice){SECRET, 8};
+    else
+        x.stream = stream[0];
+    OK(forget_new(&x, &f, &err));
+    while (forget_phase(f) == FORGET_PLANNING)
+        OK(one_step(s, f, false));
+    evict_all(s);
+    while (forget_phase(f) < FORGET_DONE)
+        OK(one_step(s, f, false));
+    forget_free(f);
+    check_forgotten(SECRET);
+    if (_i == 1)
+        ck_assert_int_eq(number("SELECT count(*) FROM part WHERE stream=1"), 0);
+    store_close(s);
+}
+END_TEST
+
+/* A full log goes into the file while that is being cleared: what it brings is cleared last. */
+START_TEST(test_a_full_log_while_the_file_is_cleared)
+{
+    struct store *s = opened();
+    struct store_budget b = {.bytes = 2 << 20, .pinned = 0.1, .evict = KEEP_FIFO, .sign = 1};
+    int64_t stream = stream_of(s, "sys.log");
+    store_set_budget(s, &b);
+    s->scrubbing = true;
+    for (uint64_t seq = 1; !store_log_is_full(s); seq += 20)
+        put_texts(s, stream, seq, 20, HOUR0 + (int64_t)seq * US_PER_SECOND, 99, PATH_DISCRETE);
+    ck_assert_int_ge(store_make_room(s, 0, &err), 0);
+    ck_assert(!store_log_is_full(s));
+    ck_assert_uint_gt(s->scrub_pages.size, 0);
+    store_close(s);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("forget");
@@ -442,6 +509,8 @@ int main(void)
     tcase_add_test(tc, test_bad_selectors);
     tcase_add_test(tc, test_dry);
     tcase_add_test(tc, test_words_that_are_left);
+    tcase_add_loop_test(tc, test_eviction_in_the_middle, 0, 2);
+    tcase_add_test(tc, test_a_full_log_while_the_file_is_cleared);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
