@@ -57,8 +57,10 @@
     X(SHOWN_BY, "SELECT m.stratum, m.t_start FROM part p JOIN moment m ON m.id=p.moment "          \
                 "WHERE m.stratum<0 AND (p.usual=?1 OR p.peak=?1)")                                 \
     X(ENTITY_LINKS_DELETE, "DELETE FROM entity_moment WHERE entity=?1")                            \
-    X(FACT_VALUES, "SELECT value FROM fact WHERE moment=?1")                                       \
-    X(FACT_DELETE, "DELETE FROM fact WHERE id=?1")                                                 \
+    X(FACT_VALUES, "SELECT id, value, since FROM fact WHERE moment=?1")                            \
+    X(FACTS_LEFT, "SELECT id FROM fact f WHERE iif(moment=0, coalesce(until, since), since) "      \
+                  "BETWEEN ?1 AND ?2 AND "                                                        \
+                  "NOT EXISTS (SELECT 1 FROM moment m WHERE m.id=f.moment)")                       \
     X(STREAM_FACTS, "DELETE FROM fact WHERE stream=?1")                                            \
     X(KIND_TEXT, "SELECT text FROM kind WHERE id=?1")                                              \
     X(KIND_BLANK, "UPDATE kind SET text='(forgotten ' || id || ')' WHERE id=?1")                                                 \

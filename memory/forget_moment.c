@@ -276,17 +276,39 @@ static int rewrite_links(struct store *s, const struct erased *e, struct errmsg 
     return r;
 }
 
-/* What it was the first to state stays when a record that stays holds the value; else all of it
- * goes. */
-static int rewrite_facts(struct store *s, const struct erased *e, struct errmsg *err)
+/* Did a record of that time go, and none that stays and holds the value is of it? */
+static bool is_unsaid(const struct erased *was, const struct erased *e, const uint32_t *places,
+                      int64_t at, const char *value)
+{
+    bool gone = false;
+    for (uint32_t i = 0; i < was->moment.record_count; i++)
+        gone |= places[i] == UINT32_MAX && was->moment.records[i].time == at;
+    for (uint32_t i = 0; i < e->moment.record_count && gone; i++) {
+        const struct record *r = &e->moment.records[i];
+        if (r->time == at && memmem(r->text.data, r->text.size, value, strlen(value)))
+            return false;
+    }
+    return gone;
+}
+
+/* What it was the first to state goes with the record that did, or when no record that stays holds
+ * the value. */
+static int rewrite_facts(struct store *s, const struct erased *was, const struct erased *e,
+                         const uint32_t *places, struct errmsg *err)
 {
     sqlite3_stmt *q = erase_stmt(s, ERASE_FACT_VALUES);
-    bool all = true;
     int r;
     sqlite3_bind_int64(q, 1, e->id);
-    while ((r = sql_step(q, err)) == 0)
-        all &= named(e, "", (const char *)sqlite3_column_text(q, 0)) > 0;
-    return r != SQL_DONE ? r : all ? 0 : store_take_back_facts(s, e->id, e->row.stream, err);
+    while ((r = sql_step(q, err)) == 0) {
+        const char *value = (const char *)sqlite3_column_text(q, 1);
+        if (named(e, "", value) > 0 && !is_unsaid(was, e, places, sqlite3_column_int64(q, 2), value))
+            continue;
+        r = forget_note(s, FORGET_FACT, sqlite3_column_int64(q, 0), (struct slice){NULL, 0}, err);
+        if (r)
+            break;
+    }
+    sqlite3_reset(q);
+    return r == SQL_DONE ? 0 : r;
 }
 
 static int put_evidence(struct store *s, struct erased *e, struct errmsg *err)
@@ -364,7 +386,7 @@ int forget_rewrite(struct store *s, struct erased *e, const struct forget_some *
     if (r == 0)
         r = forget_recount(s, &n, err);
     if (r == 0)
-        r = rewrite_facts(s, &n, err);
+        r = rewrite_facts(s, e, &n, places, err);
     if (r == 0)
         r = put_evidence(s, &n, err);
     if (r == 0)

@@ -316,6 +316,33 @@ static int plan_spans(struct store *s, struct forget *f, struct errmsg *err)
     return r ? r : plan_texts(s, f, FORGET_UNIT + STRATUM_EPISODE, sql, err);
 }
 
+/* Where not all of the stream goes: those that hold the pattern, or that evicted moments stated. */
+static int plan_facts(struct store *s, struct forget *f, struct errmsg *err)
+{
+    const struct forget_selector *x = &f->selector;
+    sqlite3_stmt *q;
+    int r = sql_prepare(s->db,
+                        "SELECT id, subject, value, iif(moment=0, coalesce(until, since), since) AS "
+                        "said FROM fact f WHERE (?1=0 OR stream=?1) AND said>=?2 AND said<?3 AND "
+                        "(?4 OR NOT EXISTS (SELECT 1 FROM moment m WHERE m.id=f.moment))",
+                        &q, err);
+    if (r)
+        return r;
+    sqlite3_bind_int64(q, 1, x->stream);
+    sqlite3_bind_int64(q, 2, x->since == TIME_UNKNOWN ? INT64_MIN : x->since);
+    sqlite3_bind_int64(q, 3, x->until == TIME_UNKNOWN ? INT64_MAX : x->until);
+    sqlite3_bind_int(q, 4, x->match.size > 0);
+    while ((r = sql_step(q, err)) == 0) {
+        if (x->match.size == 0 || forget_matches(f, column(q, 1)) ||
+            forget_matches(f, column(q, 2)))
+            r = plan(s, f, FORGET_FACT, sqlite3_column_int64(q, 0), (struct slice){NULL, 0}, err);
+        if (r)
+            break;
+    }
+    sqlite3_finalize(q);
+    return r == SQL_DONE ? 0 : r;
+}
+
 /* A memory that is named, with all below it. */
 static int plan_id(struct store *s, struct forget *f, struct errmsg *err)
 {
@@ -426,7 +453,7 @@ int forget_plan(struct store *s, struct forget *f, struct errmsg *err)
         r = plan_texts(s, f, FORGET_KIND, "SELECT id, text, '' FROM kind", err);
         break;
     case PART_FACTS:
-        r = plan_texts(s, f, FORGET_FACT, "SELECT id, subject, value FROM fact", err);
+        r = plan_facts(s, f, err);
         break;
     case PART_SPANS:
         r = plan_spans(s, f, err);

@@ -102,6 +102,22 @@ static int do_moment(struct store *s, struct forget *f, int64_t id, const struct
     return r;
 }
 
+/* Facts that evicted moments stated from `from` to `to`. */
+static int note_facts(struct store *s, int64_t from, int64_t to, struct errmsg *err)
+{
+    sqlite3_stmt *q = erase_stmt(s, ERASE_FACTS_LEFT);
+    int r;
+    sqlite3_bind_int64(q, 1, from);
+    sqlite3_bind_int64(q, 2, to);
+    while ((r = sql_step(q, err)) == 0) {
+        r = forget_note(s, FORGET_FACT, sqlite3_column_int64(q, 0), nothing, err);
+        if (r)
+            break;
+    }
+    sqlite3_reset(q);
+    return r == SQL_DONE ? 0 : r;
+}
+
 /* What is below a span is planned in its place. */
 static int do_span(struct store *s, int64_t id, struct errmsg *err)
 {
@@ -115,7 +131,7 @@ static int do_span(struct store *s, int64_t id, struct errmsg *err)
     sqlite3_bind_int64(q, 2, sqlite3_column_int64(span, 1));
     sqlite3_bind_int64(q, 3, sqlite3_column_int64(span, 2));
     sqlite3_bind_int64(q, 4, id);
-    int64_t t = sqlite3_column_int64(span, 1);
+    int64_t t = sqlite3_column_int64(span, 1), end = sqlite3_column_int64(span, 2);
     sqlite3_reset(span);
     while ((r = sql_step(q, err)) == 0) {
         int below = sqlite3_column_int(q, 1);
@@ -125,7 +141,8 @@ static int do_span(struct store *s, int64_t id, struct errmsg *err)
             break;
     }
     sqlite3_reset(q);
-    return r == SQL_DONE ? forget_note_above(s, stratum - 1, t, err) : r;
+    r = r == SQL_DONE ? note_facts(s, t, end, err) : r;
+    return r ? r : forget_note_above(s, stratum - 1, t, err);
 }
 
 static int drop_part(struct store *s, int64_t id, const struct part *p, struct errmsg *err)
@@ -291,7 +308,7 @@ static int do_row(struct store *s, struct forget *f, int what, int64_t id, struc
         store_kinds_forget(s);
         return erase_one(s, ERASE_KIND_BLANK, id, err);
     case FORGET_FACT:
-        return erase_one(s, ERASE_FACT_DELETE, id, err);
+        return store_take_back_fact(s, id, err);
     case FORGET_STREAM:
         return do_stream(s, f, id, err);
     case FORGET_RECOUNT:

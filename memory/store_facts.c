@@ -12,6 +12,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "memory/forget_internal.h"
 #include "memory/store_internal.h"
 
 #define FLOOD 6
@@ -281,40 +282,70 @@ int store_put_facts(struct store *s, int64_t id, int64_t stream, const struct mo
     return r;
 }
 
-int store_take_back_facts(struct store *s, int64_t id, int64_t stream, struct errmsg *err)
+/* Spans tell what was stated in them: those are made again. */
+static int mark_told(struct store *s, int64_t t, struct errmsg *err)
+{
+    if (t == TIME_MIN || t == INT64_MAX)
+        return 0;
+    return s->erasure->later ? forget_note_above(s, STRATUM_MOMENT, t, err)
+                             : store_mark_dirty(s, t, err);
+}
+
+/* The row that the statement stands on. The version before it held on, for all that is known now;
+ * the one behind it told what it was before. */
+static int take_back(struct store *s, struct history *h, sqlite3_stmt *q, struct errmsg *err)
 {
     char subject[sizeof(((struct fact_seen *)0)->subject)];
-    struct history h = {.stream = stream, .subject = subject};
-    sqlite3_stmt *q = store_stmt(s, SQL_FACT_OF_MOMENT), *delete = store_stmt(s, SQL_FACT_DELETE);
-    for (;;) {
-        int64_t fact, since, until;
+    sqlite3_stmt *delete = store_stmt(s, SQL_FACT_DELETE);
+    int64_t fact = sqlite3_column_int64(q, 0), since = sqlite3_column_int64(q, 1);
+    int64_t until =
+        sqlite3_column_type(q, 2) == SQLITE_NULL ? INT64_MAX : sqlite3_column_int64(q, 2);
+    copy_text(subject, sizeof(subject), q, 3);
+    h->stream = sqlite3_column_int64(q, 4);
+    h->subject = subject;
+    sqlite3_reset(q);
+    sqlite3_bind_int64(delete, 1, fact);
+    int r = sql_run(delete, err);
+    if (r == 0)
+        r = mark_told(s, since, err);
+    if (r == 0)
+        r = mark_told(s, until, err);
+    if (r == 0)
+        r = load_history(s, h, err);
+    for (uint32_t i = 0; i < h->count && r == 0; i++) {
+        const struct version *v = &h->versions[i];
+        if (v->until != since)
+            continue;
+        if (v->since > TIME_MIN) {
+            r = set_span(s, v->id, v->since, until, err);
+        } else { /* only what was forgotten told of it */
+            sqlite3_bind_int64(delete, 1, v->id);
+            r = sql_run(delete, err);
+        }
+    }
+    return r;
+}
+
+int store_take_back_facts(struct store *s, int64_t id, int64_t stream, struct errmsg *err)
+{
+    struct history h;
+    sqlite3_stmt *q = store_stmt(s, SQL_FACT_OF_MOMENT);
+    int r;
+    do {
         sqlite3_bind_int64(q, 1, stream);
         sqlite3_bind_int64(q, 2, id);
-        int r = sql_step(q, err);
-        if (r)
-            return r == SQL_DONE ? 0 : r;
-        fact = sqlite3_column_int64(q, 0);
-        since = sqlite3_column_int64(q, 1);
-        until = sqlite3_column_type(q, 2) == SQLITE_NULL ? INT64_MAX : sqlite3_column_int64(q, 2);
-        copy_text(subject, sizeof(subject), q, 3);
-        sqlite3_reset(q);
-        sqlite3_bind_int64(delete, 1, fact);
-        r = sql_run(delete, err);
-        /* The version before it held on, for all that is known now. */
+        r = sql_step(q, err);
         if (r == 0)
-            r = load_history(s, &h, err);
-        for (uint32_t i = 0; i < h.count && r == 0; i++) {
-            const struct version *v = &h.versions[i];
-            if (v->until != since)
-                continue;
-            if (v->since > TIME_MIN) {
-                r = set_span(s, v->id, v->since, until, err);
-            } else { /* only what was forgotten told of it */
-                sqlite3_bind_int64(delete, 1, v->id);
-                r = sql_run(delete, err);
-            }
-        }
-        if (r)
-            return r;
-    }
+            r = take_back(s, &h, q, err);
+    } while (r == 0);
+    return r == SQL_DONE ? 0 : r;
+}
+
+int store_take_back_fact(struct store *s, int64_t id, struct errmsg *err)
+{
+    struct history h;
+    sqlite3_stmt *q = store_stmt(s, SQL_FACT_ONE);
+    sqlite3_bind_int64(q, 1, id);
+    int r = sql_step(q, err);
+    return r == SQL_DONE ? 0 : r ? r : take_back(s, &h, q, err);
 }

@@ -78,8 +78,9 @@
     X(FACT_COUNT, "SELECT count(DISTINCT subject) FROM fact WHERE stream=?1")                      \
     X(FACT_LEAST, "SELECT subject FROM fact WHERE stream=?1 GROUP BY subject "                     \
                   "HAVING sum(seen)=1 ORDER BY max(last) LIMIT 1")                                 \
-    X(FACT_OF_MOMENT, "SELECT id, since, until, subject FROM fact WHERE +stream=?1 AND "           \
+    X(FACT_OF_MOMENT, "SELECT id, since, until, subject, stream FROM fact WHERE +stream=?1 AND "   \
                       "moment=?2 LIMIT 1")                                                         \
+    X(FACT_ONE, "SELECT id, since, until, subject, stream FROM fact WHERE id=?1")                  \
     X(FACT_DELETE, "DELETE FROM fact WHERE id=?1")                                                 \
     X(FACT_DELETE_SUBJECT, "DELETE FROM fact WHERE stream=?1 AND subject=?2")                      \
     X(WORDS_PUT, "INSERT INTO words(rowid, text) VALUES(?1, ?2)")                                  \
@@ -256,6 +257,7 @@ int store_put_facts(struct store *s, int64_t id, int64_t stream, const struct mo
                     struct errmsg *err);
 /* Before it is forgotten: takes out what it was the first to state. */
 int store_take_back_facts(struct store *s, int64_t id, int64_t stream, struct errmsg *err);
+int store_take_back_fact(struct store *s, int64_t id, struct errmsg *err);
 /* After a rollback, and when rows of kind were deleted. */
 void store_kinds_forget(struct store *s);
 /* Takes lines out of the count of a kind; one of which nothing is left goes. */

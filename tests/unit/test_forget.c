@@ -493,6 +493,98 @@ START_TEST(test_a_full_log_while_the_file_is_cleared)
 }
 END_TEST
 
+/* Lines, a second apart, as a moment. */
+static int64_t put_stating(struct store *s, int64_t stream, uint64_t seq, int64_t time,
+                           const char *const *lines, uint32_t n, struct fact_seen *facts,
+                           uint32_t fact_count)
+{
+    struct record records[4];
+    struct buf block = {0};
+    struct store_words *w = store_words_new();
+    int64_t id;
+    for (uint32_t i = 0; i < n; i++)
+        records[i] = (struct record){
+            .seq = seq + i, .time = time + i * US_PER_SECOND, .text = {lines[i], strlen(lines[i])}};
+    for (uint32_t i = 0; i < fact_count; i++)
+        facts[i].at = time + facts[i].record * US_PER_SECOND;
+    struct moment m = {.kind = KIND_TEXT,
+                       .start = time,
+                       .end = time + (n - 1) * US_PER_SECOND,
+                       .records = records,
+                       .record_count = n,
+                       .ended = END_GAP,
+                       .model = 3,
+                       .bits = 1,
+                       .path = PATH_DISCRETE,
+                       .facts = facts,
+                       .fact_count = fact_count,
+                       .title = "doors"};
+    m.latent[3] = 1;
+    OK(evidence_encode(records, n, 3, &block));
+    OK(words_index(&m, "sys.log", NULL, 0, w));
+    OK(store_begin(s, &err));
+    OK(store_moment_put(s, stream, &m, (struct slice){block.data, block.size}, w, &id, &err));
+    OK(store_commit(s, &err));
+    buf_deinit(&block);
+    store_words_free(w);
+    consolidate_all(s);
+    return id;
+}
+
+static int64_t put_stated(struct store *s, int64_t stream, uint64_t seq, int64_t time)
+{
+    static const char *const lines[] = {"door 5 opened", "code of the vault set to 4711 by carol",
+                                        "door 4711 opened", "mode of the pump set to idle"};
+    struct fact_seen facts[] = {{.subject = "code of the vault", .value = "4711", .record = 1},
+                                {.subject = "mode of the pump", .value = "idle", .record = 3}};
+    return put_stating(s, stream, seq, time, lines, 4, facts, 2);
+}
+
+static void put_restated(struct store *s, int64_t stream, uint64_t seq, int64_t time)
+{
+    static const char *const lines[] = {"code of the vault set to 8125"};
+    struct fact_seen fact = {.subject = "code of the vault", .value = "8125"};
+    put_stating(s, stream, seq, time, lines, 1, &fact, 1);
+}
+
+/* A fact goes with the record that stated it, though another record holds the value as well; the
+ * other facts of the moment stay. Also where the moment was evicted before. */
+START_TEST(test_facts)
+{
+    struct store *s = opened();
+    struct forget_selector x = any;
+    struct forget_receipt receipt;
+    int64_t stream = stream_of(s, "sys.log"), id = put_stated(s, stream, 1, HOUR0);
+    /* Days later somebody else says what it is now, and so what it was. */
+    put_restated(s, stream, 100, HOUR0 + 3 * US_PER_DAY);
+    ck_assert_int_eq(number("SELECT count(*) FROM fact"), 3);
+    ck_assert_int_gt(number("SELECT count(*) FROM gist g JOIN moment m ON m.id=g.moment WHERE "
+                            "g.text LIKE '%8125%4711%'"),
+                     0);
+    if (_i > 1) {
+        OK(store_begin(s, &err));
+        OK(store_erase_moment(s, id, ERASE_EVICT, &err));
+        OK(store_commit(s, &err));
+        consolidate_all(s);
+    }
+    x.since = HOUR0 + US_PER_SECOND;
+    x.until = x.since + 1;
+    if (_i % 2) {
+        x = any;
+        x.stream = stream;
+        x.match = (struct slice){"VAULT", 5};
+    }
+    OK(forget(s, &x, false, &receipt));
+    ck_assert_int_eq(number("SELECT count(*) FROM fact WHERE value='4711'"), 0);
+    ck_assert_int_eq(number("SELECT count(*) FROM fact WHERE value='8125'"), _i % 2 == 0);
+    ck_assert_int_eq(number("SELECT count(*) FROM fact WHERE subject LIKE '%pump%'"), 1);
+    ck_assert_int_eq(number("SELECT count(*) FROM gist WHERE text LIKE '%vault%4711%'"), 0);
+    ck_assert_int_eq(number("SELECT count(*) FROM gist WHERE text LIKE '%vault%8125%'") > 0, _i % 2 == 0);
+    check_forgotten(_i % 2 ? "vault" : "set to 4711 by carol");
+    store_close(s);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("forget");
@@ -511,6 +603,7 @@ int main(void)
     tcase_add_test(tc, test_words_that_are_left);
     tcase_add_loop_test(tc, test_eviction_in_the_middle, 0, 2);
     tcase_add_test(tc, test_a_full_log_while_the_file_is_cleared);
+    tcase_add_loop_test(tc, test_facts, 0, 4);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
