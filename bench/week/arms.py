@@ -159,7 +159,11 @@ class Varve:
 
     def forget(self, erasure):
         """Erases, then looks for what was erased in the raw bytes of all files."""
-        receipt = self.client.call("memory.forget", {**erasure["params"], "confirm": True})
+        try:
+            receipt = self.client.call("memory.forget", {**erasure["params"], "confirm": True})
+        except varvetest.RpcError as e:
+            self.notes.append(f"memory.forget {erasure['params']}: {e.message}")
+            return
         if receipt["records"] == 0:
             self.notes.append(f"nothing was left to erase by {erasure['params']}")
         for f in self.daemon.state.iterdir():
