@@ -32,6 +32,8 @@ def main():
     status = run("ninja", "-C", build, "--quiet", "bench/bench_rpc")
     smaller = ["--lines", "100000", "--moments", "20000", "--idle-seconds", "20"] if a.quick else []
     status |= run(sys.executable, "bench/figures.py", "--build", build, *smaller)
+    status |= run(sys.executable, "bench/forget.py", "--build", build, "--records",
+                  "200000" if a.quick else "1000000")
     status |= run(sys.executable, "bench/week/run.py", "--build", build, "--seeds", "1", "--bytes",
                   "22000000", "--budgets", "10", "--arms", "varve,fts-all,fifo,random")
     if data.is_dir():
