@@ -2,11 +2,11 @@
 /*
  * Happy path: blobs are read item by item into a sorted array, equal items merged; written again in
  * the same order. Means and squared distances merge exactly (Chan's formula), so an hour made of
- * its episodes says the same as if it had been made of its records. Profiles are kept to a 65535th
- * of their own range.
+ * its episodes says the same as if it had been made of its records, but for the rounding of blobs:
+ * a value is kept to a 65535th of its channel's range in the span.
  *
  * Failure modes: no memory; a damaged blob (ERR_CORRUPT): every number is checked, and a count of
- * items that do not follow ends the reading. Sizes: a kind 5 to 9 bytes, a channel about 35, an
+ * items that do not follow ends the reading. Sizes: a kind 5 to 9 bytes, a channel about 25, an
  * hour of a profile 4 to 7.
  */
 #include "memory/sums.h"
@@ -242,6 +242,12 @@ static float f32(double v)
     return v > FLT_MAX ? FLT_MAX : v < -FLT_MAX ? -FLT_MAX : (float)v;
 }
 
+/* How many units v is, where 65535 are the range of a channel. */
+static uint16_t share(double v, double unit)
+{
+    return (uint16_t)fmin(fmax(finite_or(v / unit, 0) + 0.5, 0), UINT16_MAX);
+}
+
 static void put_item(struct buf *b, const struct sum *i, int64_t base, int64_t id_before)
 {
     int64_t first = i->first_at / US_PER_SECOND, last = i->last_at / US_PER_SECOND;
@@ -251,13 +257,16 @@ static void put_item(struct buf *b, const struct sum *i, int64_t base, int64_t i
     buf_put_varint(b, (uint64_t)(last - first));
     if (i->what != STAT_CHANNEL)
         return;
-    double middle = i->values.least / 2 + i->values.most / 2;
-    buf_put_f32(b, f32(i->first));
-    buf_put_f32(b, f32(i->last));
-    buf_put_f32(b, f32(i->values.least));
-    buf_put_f32(b, f32(i->values.most));
-    buf_put_f64(b, finite_or(i->values.mean, middle));
-    buf_put_f32(b, f32(finite_or(i->values.m2, DBL_MAX)));
+    float least = f32(i->values.least), most = f32(i->values.most);
+    double unit = ((double)most - (double)least) / UINT16_MAX;
+    buf_put_f32(b, least);
+    buf_put_f32(b, most);
+    if (unit > 0) {
+        buf_put_u16(b, share(i->first - least, unit));
+        buf_put_u16(b, share(i->last - least, unit));
+        buf_put_u16(b, share(i->values.mean - least, unit));
+        buf_put_u16(b, share(spread_sd(&i->values), unit));
+    }
     buf_put_varint(b, (uint64_t)(i->least_at / US_PER_SECOND - first));
     buf_put_varint(b, (uint64_t)(i->most_at / US_PER_SECOND - first));
 }
@@ -285,7 +294,7 @@ static void put_hours(struct buf *b, const struct sum *i)
         buf_put_varint(b, s->n);
         if (!(unit > 0))
             continue;
-        buf_put_u16(b, (uint16_t)fmin(fmax((s->mean - low) / unit + 0.5, 0), UINT16_MAX));
+        buf_put_u16(b, share(s->mean - low, unit));
         if (s->n == 1) /* the rest is the same */
             continue;
         /* Small deviations matter as much as large ones: by their roots. */
@@ -418,18 +427,22 @@ static int64_t time_of(struct cursor *c, int64_t base, uint64_t more)
 static void read_values(struct cursor *c, struct sum *i)
 {
     int64_t first = i->first_at / US_PER_SECOND;
-    i->first = (double)cursor_f32(c);
-    i->last = (double)cursor_f32(c);
     i->values.n = i->count;
     i->values.least = (double)cursor_f32(c);
     i->values.most = (double)cursor_f32(c);
-    i->values.mean = cursor_f64(c);
-    i->values.m2 = (double)cursor_f32(c);
+    double unit = (i->values.most - i->values.least) / UINT16_MAX;
+    i->first = i->last = i->values.mean = i->values.least;
+    if (unit > 0) {
+        i->first += cursor_u16(c) * unit;
+        i->last += cursor_u16(c) * unit;
+        i->values.mean += cursor_u16(c) * unit;
+        double sd = cursor_u16(c) * unit;
+        i->values.m2 = finite_or(sd * sd * (double)i->count, DBL_MAX);
+    }
     i->least_at = time_of(c, first, cursor_varint(c));
     i->most_at = time_of(c, first, cursor_varint(c));
-    if (!isfinite(i->first) || !isfinite(i->last) || !isfinite(i->values.mean) ||
-        !isfinite(i->values.least) || !isfinite(i->values.most) || !isfinite(i->values.m2) ||
-        i->values.m2 < 0 || i->values.least > i->values.most)
+    if (!isfinite(i->values.least) || !isfinite(i->values.most) ||
+        i->values.least > i->values.most)
         c->failed = true;
 }
 

@@ -18,7 +18,7 @@
 
 #define SUMS_KINDS 256       /* of a span; the commonest stay, the rest counts as records only */
 #define SUMS_CHANNELS 128    /* of a stream, the first ones */
-#define SUMS_NAMES 8         /* entities of a span */
+#define SUMS_NAMES 5         /* entities of a span */
 #define SUMS_MARKS 4         /* unusual runs of a span */
 #define SUMS_FACTS 6         /* facts that a span was the first to state */
 #define SUMS_MARK_TEXT 120   /* bytes of why */
