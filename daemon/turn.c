@@ -15,6 +15,7 @@
 #include "base/mem.h"
 #include "daemon/daemon.h"
 #include "daemon/moment_job.h"
+#include "daemon/under_way.h"
 #include "memory/evidence.h"
 #include "memory/resend.h"
 #include "pipeline/redact.h"
@@ -98,94 +99,117 @@ static int check_file(struct live_stream *s, unsigned thread, uint64_t seq, uint
     return 0;
 }
 
-/* The batch of those that are being journaled that holds a number; NULL: none. */
-static const struct batch *find_journaling(const struct live_stream *s, uint64_t seq,
-                                           const struct record **ret)
+/* A batch that is being numbered. */
+struct numbering {
+    struct live_stream *stream;
+    struct batch *batch;
+    unsigned thread;
+    uint64_t next;
+    uint32_t kept;
+    struct under_way under_way;
+};
+
+/* Only batches with numbers below the next one need the table. */
+static int look_under_way(struct numbering *n)
 {
-    for (const struct batch *b = s->journaling; b; b = b->next) {
-        if (seq < b->seq_first || seq > b->seq_last)
-            continue;
-        for (uint32_t i = 0; i < b->count; i++) {
-            if (b->records[i].seq == seq) {
-                *ret = &b->records[i];
-                return b;
-            }
-        }
-    }
-    return NULL;
+    if (n->under_way.size > 0)
+        return 0;
+    if (under_way_make(&n->under_way, n->stream->journaling, n->batch) != 0)
+        return err_set(&n->batch->job.err, ERR_NOMEM, "out of memory");
+    for (uint32_t i = 0; i < n->kept; i++)
+        under_way_add(&n->under_way, n->batch, i);
+    return 0;
 }
 
 /* A record is left out because another sending of it is under way: it is durable when that one is.
  */
-static void lean(struct live_stream *s, struct batch *b, uint64_t seq)
+static void lean(const struct numbering *n, uint64_t seq)
 {
-    const struct record *r;
-    const struct batch *first = find_journaling(s, seq, &r);
-    if (first && (b->leans_on == 0 || first->tag < b->leans_on))
+    struct batch *b = n->batch;
+    const struct batch *first = NULL;
+    under_way_find(&n->under_way, seq, &first);
+    if (first && first != b && (b->leans_on == 0 || first->tag < b->leans_on))
         b->leans_on = first->tag;
 }
 
 /* Among records of this batch and those that are being journaled: numbers the file does not know
  * yet. */
-static enum seq_verdict check_under_way(const struct live_stream *s, const struct batch *b,
-                                        uint32_t kept, uint64_t seq, uint64_t hash)
+static enum seq_verdict check_under_way(const struct numbering *n, uint64_t seq, uint64_t hash)
 {
-    for (uint32_t i = kept; i-- > 0;)
-        if (b->records[i].seq == seq)
-            return b->records[i].tag == hash ? SEQ_SAME : SEQ_OTHER;
-    const struct record *r;
-    if (find_journaling(s, seq, &r))
-        return record_hash(r) == hash ? SEQ_SAME : SEQ_OTHER;
-    return SEQ_OLD;
+    const struct batch *in = NULL;
+    const struct record *r = under_way_find(&n->under_way, seq, &in);
+    if (!r)
+        return SEQ_OLD;
+    /* Those of this batch carry their hash. */
+    return (in == n->batch ? r->tag : record_hash(r)) == hash ? SEQ_SAME : SEQ_OTHER;
 }
 
-/*
- * Numbers the records and takes out those that are stored already. `tag` carries the hash
- * meanwhile. ERR_CONFLICT: a number that is taken by another payload.
- */
+/* Whether a number below the next one is free, or whose it is. */
+static int judge(struct numbering *n, const struct record *r, enum seq_verdict *ret)
+{
+    struct live_stream *s = n->stream;
+    int rc = look_under_way(n);
+    if (rc != 0)
+        return rc;
+    *ret = seqs_check(s->seqs, r->seq, r->tag);
+    if (*ret == SEQ_OLD || *ret == SEQ_NEW)
+        *ret = check_under_way(n, r->seq, r->tag);
+    if (*ret == SEQ_OLD && r->seq < seqs_next(s->seqs))
+        rc = check_file(s, n->thread, r->seq, r->tag, ret, &n->batch->job.err);
+    return rc;
+}
+
+/* `tag` carries the record's hash meanwhile. */
+static int number_record(struct numbering *n, struct record r)
+{
+    struct batch *b = n->batch;
+    const char *name = n->stream->row.name;
+    uint64_t submitted = r.tag;
+    enum seq_verdict verdict = SEQ_NEW;
+    r.tag = record_hash(&r);
+    if (r.seq == 0)
+        r.seq = n->next;
+    else if (r.seq < n->next) {
+        int rc = judge(n, &r, &verdict);
+        if (rc != 0)
+            return rc;
+    }
+    if (verdict == SEQ_OTHER && b->conflicts_singly) {
+        buf_put_u64(&b->conflicts, submitted);
+        buf_put_u64(&b->conflicts, r.seq);
+        return 0;
+    }
+    if (r.seq > SEQ_MAX)
+        return err_set(&b->job.err, ERR_RANGE, "stream %s: no number is left after %llu", name,
+                       (unsigned long long)SEQ_MAX);
+    if (verdict == SEQ_OTHER)
+        return err_set(&b->job.err, ERR_CONFLICT,
+                       "stream %s: seq %llu is stored already with another payload", name,
+                       (unsigned long long)r.seq);
+    if (verdict == SEQ_SAME) {
+        lean(n, r.seq);
+        return 0;
+    }
+    n->next = r.seq >= n->next ? r.seq + 1 : n->next;
+    b->records[n->kept++] = r;
+    if (n->under_way.size > 0)
+        under_way_add(&n->under_way, b, n->kept - 1);
+    return 0;
+}
+
+/* Numbers the records and takes out those that are stored already. ERR_CONFLICT: a number that is
+ * taken by another payload. */
 static int number_batch(struct live_stream *s, struct batch *b, unsigned thread)
 {
-    uint64_t next = seqs_next(s->seqs);
-    uint32_t kept = 0;
-    for (uint32_t i = 0; i < b->count; i++) {
-        struct record r = b->records[i];
-        uint64_t submitted = r.tag;
-        r.tag = record_hash(&r);
-        enum seq_verdict verdict = SEQ_NEW;
-        if (r.seq == 0) {
-            r.seq = next;
-        } else if (r.seq < next) {
-            verdict = seqs_check(s->seqs, r.seq, r.tag);
-            if (verdict == SEQ_OLD || verdict == SEQ_NEW)
-                verdict = check_under_way(s, b, kept, r.seq, r.tag);
-            if (verdict == SEQ_OLD && r.seq < seqs_next(s->seqs)) {
-                int rc = check_file(s, thread, r.seq, r.tag, &verdict, &b->job.err);
-                if (rc != 0)
-                    return rc;
-            }
-        }
-        if (verdict == SEQ_OTHER && b->conflicts_singly) {
-            buf_put_u64(&b->conflicts, submitted);
-            buf_put_u64(&b->conflicts, r.seq);
-            continue;
-        }
-        if (r.seq > SEQ_MAX)
-            return err_set(&b->job.err, ERR_RANGE, "stream %s: no number is left after %llu",
-                           s->row.name, (unsigned long long)SEQ_MAX);
-        if (verdict == SEQ_OTHER)
-            return err_set(&b->job.err, ERR_CONFLICT,
-                           "stream %s: seq %llu is stored already with another payload",
-                           s->row.name, (unsigned long long)r.seq);
-        if (verdict == SEQ_SAME) {
-            lean(s, b, r.seq);
-            continue;
-        }
-        if (r.seq >= next)
-            next = r.seq + 1;
-        b->records[kept++] = r;
-    }
-    b->count = kept;
-    return 0;
+    struct numbering n = {
+        .stream = s, .batch = b, .thread = thread, .next = seqs_next(s->seqs)};
+    int rc = 0;
+    for (uint32_t i = 0; i < b->count && rc == 0; i++)
+        rc = number_record(&n, b->records[i]);
+    under_way_deinit(&n.under_way);
+    if (rc == 0)
+        b->count = n.kept;
+    return rc;
 }
 
 /* The stream's row with its counters as they are by now. */

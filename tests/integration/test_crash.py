@@ -95,6 +95,24 @@ class Crash(varvetest.Case):
         verified = d.dump("--verify")
         self.assertEqual(verified.status, 0, verified.out + verified.err)
 
+    def test_numbers_in_any_order_and_twice_in_one_batch(self):
+        d = self.daemon()
+        client = d.client()
+        client.call("stream.open", name="s", kind="text")
+        count = 20000  # downwards: each of them is below the next free number
+        records = [{"seq": str(count - i), "text": f"record {count - i}"} for i in range(count)]
+        again = [dict(r) for r in records[::7]]
+        self.assertEqual(client.append("s", records + again), count)
+        with self.assertRaises(varvetest.RpcError) as caught:
+            client.append("s", [{"seq": str(count + 2), "text": "one"},
+                                {"seq": str(count + 1), "text": "two"},
+                                {"seq": str(count + 2), "text": "another"}])
+        self.assertEqual(caught.exception.name, "seq_conflict")
+        client.call("stream.flush", stream="s")
+        self.assertEqual(d.stop(), 0)
+        self.assertEqual(sorted(int(r["seq"]) for r in d.records("s")),
+                         list(range(1, count + 1)))
+
     def test_a_resend_changes_nothing_and_a_conflict_is_refused(self):
         d = self.daemon()
         client = d.client()
