@@ -255,7 +255,7 @@ static void memory_metrics(struct daemon *d, struct buf *out)
     class_metric(out, "kept_bytes", "gauge", "What it takes in the file, about.", u.bytes);
     class_metric(out, "let_go_total", "counter", "Let go for want of room.", u.let_go);
     metric(out, "pinned_bytes", "gauge", "What is kept for ever.", (double)u.pinned);
-    metric(out, "tau_seconds", "counter", "The subjective clock.", u.tau);
+    metric(out, "tau_seconds_total", "counter", "The subjective clock.", u.tau);
     metric(out, "load", "gauge", "Load of the last window, over its slow mean.",
            u.load_mean > 0 ? u.load / u.load_mean : 0);
 }
