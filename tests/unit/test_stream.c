@@ -75,7 +75,7 @@ static struct planted *planted_new(void)
 struct out {
     uint8_t *seen; /* by seq: how often */
     uint64_t highest;
-    uint32_t moments, late, future;
+    uint32_t moments, late, future, tallied, facts;
     uint32_t largest, smallest;
     enum moment_end ends[4096];
     uint32_t counts[4096];
@@ -116,6 +116,24 @@ static int on_moment(void *arg, const struct moment *m)
     for (uint32_t i = 0; i < m->unusual_count; i++)
         ck_assert(m->unusual[i].last < m->record_count &&
                   m->unusual[i].first <= m->unusual[i].last);
+    uint32_t tallied = 0;
+    for (uint32_t i = 0; i < m->tally_count; i++) {
+        const struct tally *t = &m->tallies[i];
+        tallied += t->count;
+        ck_assert(t->count > 0 && t->first_at >= m->start && t->first_at <= t->last_at &&
+                  t->last_at <= m->end);
+        if (m->kind == KIND_TEXT)
+            ck_assert(t->kind.size > 0 && t->kind_model > 0);
+        else
+            ck_assert(t->least <= t->mean && t->mean <= t->most && t->m2 >= 0);
+    }
+    ck_assert(m->kind != KIND_TEXT || tallied <= m->record_count);
+    ck_assert(m->kind != KIND_SENSOR || m->tally_count > 0);
+    for (uint32_t i = 0; i < m->fact_count; i++)
+        ck_assert(m->facts[i].record < m->record_count && m->facts[i].subject[0] &&
+                  m->facts[i].at == m->records[m->facts[i].record].time);
+    o->tallied += tallied;
+    o->facts += m->fact_count;
     if (o->moments < 4096) {
         o->ends[o->moments] = m->ended;
         o->counts[o->moments] = m->record_count;
@@ -573,7 +591,39 @@ START_TEST(test_sensor_words)
     each_once(&o, 1, 2000);
     ck_assert_uint_ge(o.last.entity_count, 1);
     ck_assert_str_eq(o.last.entities[0].kind, "channel");
+    ck_assert_uint_eq(o.tallied, 3000); /* every value of both channels */
     ck_assert_ptr_nonnull(strstr(o.title, "cpu"));
+    close_stream(s, &o);
+}
+END_TEST
+
+/* Every line is counted with its kind, and what one states is found among many. */
+START_TEST(test_text_counts)
+{
+    struct out o;
+    struct pipeline_stream *s;
+    struct encoder *encoder;
+    char line[120];
+    ck_assert_int_eq(encoder_new(KIND_TEXT, &encoder), 0);
+    s = open_stream(&o, (struct pipeline_options){.kind = KIND_TEXT, .encoder = encoder}, 700);
+    for (uint64_t i = 1; i <= 600; i++) {
+        if (i == 400)
+            snprintf(line, sizeof(line), "thermostat hall: setpoint changed from 19.0 to 20.5 degrees");
+        else if (i % 3)
+            snprintf(line, sizeof(line), "request %d took %d ms", (int)i, (int)(i * 7 % 90));
+        else
+            snprintf(line, sizeof(line), "sshd[%d]: session opened for user root", (int)i);
+        struct record r = {.seq = i,
+                           .time = begin + (int64_t)i * US_PER_SECOND,
+                           .arrival = 1700000000 * US_PER_SECOND,
+                           .text = {line, strlen(line)},
+                           .tag = i * 3};
+        ck_assert_int_eq(pipeline_stream_push(s, &r, 1, NULL), 0);
+    }
+    pipeline_stream_flush(s);
+    each_once(&o, 1, 600);
+    ck_assert_uint_eq(o.tallied, 600);
+    ck_assert_uint_eq(o.facts, 1);
     close_stream(s, &o);
 }
 END_TEST
@@ -600,6 +650,7 @@ int main(void)
     tcase_add_test(t, test_snapshot);
     tcase_add_test(t, test_warm_path_allocates_nothing);
     tcase_add_test(t, test_sensor_words);
+    tcase_add_test(t, test_text_counts);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);
