@@ -147,8 +147,19 @@ static int64_t distance(const struct around *w, const struct event *e)
     return d > 0 ? d : 0;
 }
 
+static bool is_sensor(const struct around *w, int64_t stream)
+{
+    const struct known_stream *s = reader_known_stream(w->a->r, stream);
+    return s && s->kind == KIND_SENSOR;
+}
+
 static void add(struct around *w, struct event e, struct slice text, bool shared)
 {
+    /* Only a sensor's change is seen late: of two records the times tell which came first. */
+    bool dated = w->anchor.record && (e.record || !is_sensor(w, e.stream));
+    if (dated && (w->before ? e.start > w->anchor.start : e.start < w->anchor.start))
+        return;
+
     double near = w->a->question.cause ? NEAR_CAUSE : w->anchor.run ? NEAR_SLOW : NEAR_BY;
     if (shared)
         e.strength *= SHARED_MARK;

@@ -11,7 +11,9 @@
 #include "memory/answer.h"
 #include "memory/stat.h"
 
-#define KINDS 8 /* kinds of lines that one question may count */
+#define NAME_GAPS " \t\n?!,;\"'()"
+#define NAME_CONFIDENCE 0.6 /* that all it was named in is what was asked for */
+#define KINDS 8             /* kinds of lines that one question may count */
 
 /* ---- how often ---- */
 
@@ -112,6 +114,64 @@ static int count_kinds(struct answering *a, struct errmsg *err)
     return 0;
 }
 
+/* A name of the question that memory knows as an entity, the one it met least; 1: none. */
+static int find_name(struct answering *a, struct recall_entity *ret, struct errmsg *err)
+{
+    int rc = 0;
+    *ret = (struct recall_entity){0};
+    for (const char *s = a->phrase.rest; *s && rc >= 0;) {
+        size_t gap = strspn(s, NAME_GAPS), n = strcspn(s + gap, NAME_GAPS);
+        struct recall_entity e = {0};
+        sqlite3_stmt *stmt = NULL;
+        rc = n ? reader_statement(a->r, SQL_ENTITY, &stmt, err) : SQL_DONE;
+        if (rc == 0) {
+            sqlite3_bind_text(stmt, 1, s + gap, (int)n, SQLITE_STATIC);
+            rc = sql_step(stmt, err);
+        }
+        if (rc == 0 && reader_entity_columns(stmt, &a->r->scratch, &e))
+            return reader_nomem(err);
+        if (rc == 0 && (!ret->id || e.count < ret->count))
+            *ret = e;
+        if (stmt)
+            sqlite3_reset(stmt);
+        s += gap + n;
+    }
+    return rc < 0 ? rc : ret->id ? 0 : 1;
+}
+
+/* How often it was met on the days of the span: days outlive records and moments. */
+static int count_name(struct answering *a, struct errmsg *err)
+{
+    struct recall_entity e;
+    sqlite3_stmt *stmt = NULL;
+    int rc = find_name(a, &e, err);
+    if (rc == 0)
+        rc = reader_statement(a->r, SQL_ENTITY_DAYS, &stmt, err);
+    if (rc)
+        return rc;
+    uint64_t count = 0;
+    int64_t first = INT64_MAX, last = INT64_MIN;
+    sqlite3_bind_int64(stmt, 1, e.id);
+    while ((rc = sql_step(stmt, err)) == 0) {
+        int64_t from = sqlite3_column_int64(stmt, 4), to = sqlite3_column_int64(stmt, 5);
+        if (to < a->filter.since || from >= a->filter.until)
+            continue;
+        count += (uint64_t)sqlite3_column_int64(stmt, 2);
+        first = from < first ? from : first;
+        last = to > last ? to : last;
+    }
+    sqlite3_reset(stmt);
+    if (rc < 0 || count == 0)
+        return rc < 0 ? rc : 1;
+    a->out->count = (int64_t)count;
+    a->out->time = last;
+    a->out->confidence = NAME_CONFIDENCE;
+    answer_step(a, "the records are gone; counted the %s %s by day", e.kind, e.name);
+    say_count(a, count, false, first, last);
+    buf_printf(&a->text, " Counted: all that names the %s %s.", e.kind, e.name);
+    return 0;
+}
+
 static int show_count(struct answering *a, const struct matches *found, struct errmsg *err)
 {
     const struct match *first = &found->items[0], *last = &found->items[found->count - 1];
@@ -145,6 +205,8 @@ int answer_how_often(struct answering *a, struct errmsg *err)
     if (enough && found.all)
         return show_count(a, &found, err);
     rc = count_kinds(a, err);
+    if (rc > 0 && !enough)
+        rc = count_name(a, err);
     return rc > 0 && enough ? show_count(a, &found, err) : rc;
 }
 

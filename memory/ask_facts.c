@@ -119,6 +119,20 @@ static int say_newest(struct answering *a, const struct matches *found, bool val
     return 0;
 }
 
+/* Leaves the records that hold the fact's value, if there are any; 1: there are none. */
+static int keep_with_value(struct matches *found, const char *value)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < found->count; i++) {
+        struct slice text = found->items[i].record->text;
+        if (memmem(text.data, text.size, value, strlen(value)))
+            found->items[kept++] = found->items[i];
+    }
+    if (kept)
+        found->count = kept;
+    return kept ? 0 : 1;
+}
+
 int answer_state(struct answering *a, struct errmsg *err)
 {
     struct matches found;
@@ -131,6 +145,8 @@ int answer_state(struct answering *a, struct errmsg *err)
         return facts;
     if (facts && records)
         return 1;
+    if (facts == 0 && records == 0)
+        records = keep_with_value(&found, fact.value);
     int rc = 0;
     if (facts == 0) {
         answer_step(a, "a fact with its versions is known of it");

@@ -273,6 +273,27 @@ static bool is_far(const struct seen *s, const struct usual *u)
            fabs(s->mean - u->mean) > SHIFTED * sd;
 }
 
+/*
+ * The values of the span; where only a coarser span is left of that time, those of the day or week
+ * it lies in, and the answer is about that.
+ */
+static int values_left(struct answering *a, const struct channel *c, struct seen *ret,
+                       struct errmsg *err)
+{
+    int rc = values_of(a, c, ret, err);
+    int64_t since = a->filter.since;
+    for (int stratum = STRATUM_DAY; rc == 0 && !ret->any && stratum < STRATA - 1; stratum++) {
+        a->filter.since = calendar_start(stratum, since);
+        a->filter.until = calendar_end(stratum, a->filter.since);
+        rc = values_of(a, c, ret, err);
+        if (rc == 0 && ret->any) {
+            answer_step(a, "of that time only the %s is left", stratum_name(stratum));
+            a->said = "";
+        }
+    }
+    return rc;
+}
+
 int answer_normal(struct answering *a, struct errmsg *err)
 {
     struct channel c;
@@ -284,7 +305,7 @@ int answer_normal(struct answering *a, struct errmsg *err)
     }
     int rc = find_channel(a, &c, err);
     if (rc == 0)
-        rc = values_of(a, &c, &seen, err);
+        rc = values_left(a, &c, &seen, err);
     if (rc)
         return rc;
     rc = usual_of(a, &c, a->filter.since, a->filter.until, false, true, &usual, err);

@@ -11,6 +11,7 @@
 
 #define UNUSUAL_SHOWN 10
 #define UNUSUAL_SAID 5
+#define NOTED 2 /* said of a span without an alert */
 #define SPANS_READ 32
 #define SPANS_SHOWN 3
 #define SPAN_SHARE 0.3 /* of attention that the gist of a span gets, to an alert's 1 */
@@ -32,16 +33,17 @@ static void order_streams(const struct answering *a, const struct stream_sum *su
 
 static void say_unusual(struct answering *a, uint32_t alerts)
 {
-    if (alerts == 0)
-        buf_puts(&a->text, ": nothing unusual.");
-    else
+    uint32_t said = alerts ? alerts : a->out->unusual_count < NOTED ? a->out->unusual_count : NOTED;
+    if (alerts)
         buf_printf(&a->text, ": %u unusual thing%s.", alerts, alerts == 1 ? "" : "s");
-    for (uint32_t i = 0; i < alerts && i < UNUSUAL_SAID; i++) {
+    else
+        buf_puts(&a->text, said ? ": no alert. Most notable:" : ": nothing unusual.");
+    for (uint32_t i = 0; i < said && i < UNUSUAL_SAID; i++) {
         const struct recall_unusual *u = &a->out->unusual[i];
         buf_putc(&a->text, ' ');
         answer_time(&a->text, u->start);
         buf_printf(&a->text, " %s: %s", u->stream, u->why);
-        buf_puts(&a->text, i + 1 < alerts && i + 1 < UNUSUAL_SAID ? ";" : ".");
+        buf_puts(&a->text, i + 1 < said && i + 1 < UNUSUAL_SAID ? ";" : ".");
     }
 }
 
