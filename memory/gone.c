@@ -2,12 +2,13 @@
 /*
  * Which numbers of a stream were stored and are no longer: ranges that are joined as they meet.
  * What is let go oldest first stays one range; a stream whose numbers have gaps, or of which single
- * moments stay, has one for each stretch. Beyond GONE_MAX the lowest ones are joined over their
+ * moments stay, has one for each stretch. Beyond what the budget has room for (keep_gone_most) the
+ * lowest ones are joined over their
  * gaps: a number that was never used and lies that far back then counts as had, too.
  */
 #include "memory/erase_internal.h"
+#include "memory/keep_internal.h"
 
-#define GONE_MAX 2048
 #define COUNT_EVERY 64
 
 static int put(struct store *s, enum erase_statement which, int64_t stream, int64_t first,
@@ -63,7 +64,7 @@ static int bound(struct store *s, int64_t stream, struct errmsg *err)
     int r = sql_step(q, err);
     int64_t count = r == 0 ? sqlite3_column_int64(q, 0) : 0;
     sqlite3_reset(q);
-    for (; r == 0 && count > GONE_MAX; count--)
+    for (; r == 0 && count > keep_gone_most(s); count--)
         r = join_lowest(s, stream, err);
     return r;
 }

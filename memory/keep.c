@@ -23,7 +23,7 @@
 #define MIB (1024 * KIB)
 #define LOG_LEAST (384 * KIB)
 #define LOG_MOST (64 * MIB)
-#define RESERVE_LEAST (192 * KIB)
+#define RESERVE_LEAST (224 * KIB)
 #define RESERVE_MOST (32 * MIB)
 #define WRITE_LEAST (256 * KIB) /* of the log, that any transaction may take */
 #define WRITE_GROWTH 14         /* its share for a byte of a moment's job, as measured */
@@ -31,8 +31,10 @@
 #define VICTIMS_MOST 64
 #define GROWTH 5     /* a record's bytes in a memory that is full: index, rows, log pages */
 #define MERGE_BYTES (256 * KIB)
+#define UPKEEP_PAGES 64
 #define SMALL_BUDGET (256ll * MIB)
 #define COMMITS_A_MERGE 6
+#define LOOKS_A_MEASURE 32
 #define DEAD_LEAST 256 /* rows of the index: no merging for less */
 
 static int64_t bounded(int64_t v, int64_t least, int64_t most)
@@ -47,14 +49,36 @@ static int count_log(void *arg, sqlite3 *db, const char *name, int pages)
     return SQLITE_OK;
 }
 
-/* What comes in may not use the last of the reserve: taking things out needs some room, too. */
+static int pragma(struct store *s, enum keep_statement which, int64_t *ret, struct errmsg *err)
+{
+    sqlite3_stmt *q = keep_stmt(s, which);
+    int r = sql_step(q, err);
+    *ret = r == 0 ? sqlite3_column_int64(q, 0) : 0;
+    sqlite3_reset(q);
+    return r;
+}
+
+/* Pages in use and free ones, inside the file. */
+static int count_pages(struct store *s, int64_t *ret_all, int64_t *ret_free, struct errmsg *err)
+{
+    int r = pragma(s, KEEP_SQL_PAGES, ret_all, err);
+    return r ? r : pragma(s, KEEP_SQL_FREE, ret_free, err);
+}
+
+/*
+ * What comes in may not use the last of the reserve: taking things out needs some room, too, and
+ * above all in a file that is to become smaller than it is.
+ */
 static void bound_pages(struct store *s, bool upkeep)
 {
     const struct keeper *k = s->keeper;
     char sql[64];
-    int64_t kept_back = upkeep ? 0 : k->reserve * 2 / 3 / SCHEMA_PAGE_SIZE;
-    snprintf(sql, sizeof(sql), "PRAGMA max_page_count=%lld",
-             (long long)(k->pages_most - kept_back));
+    int64_t most = k->pages_most, all, unused;
+    if (!upkeep)
+        most -= k->reserve * 2 / 5 / SCHEMA_PAGE_SIZE;
+    else if (count_pages(s, &all, &unused, NULL) == 0 && all >= most)
+        most = all + UPKEEP_PAGES;
+    snprintf(sql, sizeof(sql), "PRAGMA max_page_count=%lld", (long long)most);
     sqlite3_exec(s->db, sql, NULL, NULL, NULL);
 }
 
@@ -94,22 +118,6 @@ bool store_log_is_full(const struct store *s)
 {
     const struct keeper *k = s->keeper;
     return k->budget.bytes != 0 && k->log_bytes > log_full(k);
-}
-
-static int pragma(struct store *s, enum keep_statement which, int64_t *ret, struct errmsg *err)
-{
-    sqlite3_stmt *q = keep_stmt(s, which);
-    int r = sql_step(q, err);
-    *ret = r == 0 ? sqlite3_column_int64(q, 0) : 0;
-    sqlite3_reset(q);
-    return r;
-}
-
-/* Pages in use and free ones, inside the file. */
-static int count_pages(struct store *s, int64_t *ret_all, int64_t *ret_free, struct errmsg *err)
-{
-    int r = pragma(s, KEEP_SQL_PAGES, ret_all, err);
-    return r ? r : pragma(s, KEEP_SQL_FREE, ret_free, err);
 }
 
 /* ---- steps -------------------------------------------------------------------------------------
@@ -177,8 +185,24 @@ static bool index_is_loose(const struct store *s)
     return k->merging || k->rows_dead > DEAD_LEAST + (int64_t)words_df_total_rows(s->df) / 2;
 }
 
+static int has_evidence(struct store *s, int64_t id, bool *ret, struct errmsg *err)
+{
+    sqlite3_stmt *q = keep_stmt(s, KEEP_SQL_HAS_EVIDENCE);
+    sqlite3_bind_int64(q, 1, id);
+    int r = sql_step(q, err);
+    sqlite3_reset(q);
+    *ret = r == 0;
+    return r == SQL_DONE ? 0 : r;
+}
+
+/* A moment that has evidence loses that first; the rest of it at another time. */
 static int let_go(struct store *s, enum keep_class class, int64_t id, struct errmsg *err)
 {
+    bool evidence = false;
+    int found = class == KEEP_MOMENTS ? has_evidence(s, id, &evidence, err) : 0;
+    if (found)
+        return found;
+    class = evidence ? KEEP_EVIDENCE : class;
     int r = class == KEEP_EVIDENCE  ? store_erase_evidence(s, id, err)
             : class == KEEP_MOMENTS ? store_erase_moment(s, id, ERASE_EVICT, err)
                                     : store_erase_span(s, id, err);
@@ -222,6 +246,8 @@ static int class_bytes(struct store *s, int64_t bytes[KEEP_CLASSES], struct errm
     struct keeper *k = s->keeper;
     int64_t all = 0, unused = 0, count;
     int r = count_pages(s, &all, &unused, err);
+    if (r == 0 && (k->measures == 0 || ++k->looks % LOOKS_A_MEASURE == 0))
+        r = keep_measure(s, err);
     bytes[KEEP_EVIDENCE] = k->counts.evidence_bytes;
     int64_t rest = (all - unused) * SCHEMA_PAGE_SIZE - bytes[KEEP_EVIDENCE];
     for (enum keep_class c = KEEP_EPISODES; c < KEEP_CLASSES && r == 0; c++) {
@@ -229,20 +255,33 @@ static int class_bytes(struct store *s, int64_t bytes[KEEP_CLASSES], struct errm
         bytes[c] = (int64_t)((double)count * k->span_bytes[c]);
         rest -= bytes[c];
     }
-    bytes[KEEP_MOMENTS] = rest > 0 ? rest : 0; /* with the index and what is fixed */
+    rest -= k->fixed;
+    bytes[KEEP_MOMENTS] = rest > 0 ? rest : 0; /* with the index */
     return r;
 }
 
-/* First what holds more than its share, then whatever there is, the lowest rung first. */
+/* First what is furthest over its share, then whatever there is, the lowest rung first. */
 static int evict(struct store *s, bool all, struct errmsg *err)
 {
     struct keeper *k = s->keeper;
     int64_t bytes[KEEP_CLASSES];
+    double over[KEEP_CLASSES], shared;
     int r = class_bytes(s, bytes, err);
-    for (int pass = 0; pass < 2 && r == 0; pass++)
-        for (enum keep_class c = KEEP_EVIDENCE; c < KEEP_CLASSES && r == 0; c++)
-            if (pass == 1 || (double)bytes[c] > k->budget.share[c] * (double)k->budget.bytes)
-                r = let_some_go(s, c, all, err);
+    shared = (double)(k->pages_most * SCHEMA_PAGE_SIZE - k->fixed - k->reserve);
+    for (enum keep_class c = 0; c < KEEP_CLASSES; c++)
+        over[c] = (double)bytes[c] - k->budget.share[c] * shared;
+    while (r == 0) {
+        enum keep_class most = 0;
+        for (enum keep_class c = 1; c < KEEP_CLASSES; c++)
+            if (over[c] > over[most])
+                most = c;
+        if (over[most] <= 0)
+            break;
+        over[most] = 0;
+        r = let_some_go(s, most, all, err);
+    }
+    for (enum keep_class c = 0; c < KEEP_CLASSES && r == 0; c++)
+        r = let_some_go(s, c, all, err);
     return r;
 }
 
@@ -362,4 +401,10 @@ int store_usage(struct store *s, struct store_usage *ret, struct errmsg *err)
         r = keep_count(s, c, &ret->count[c], err);
     memcpy(ret->let_go, k->counts.let_go, sizeof(ret->let_go));
     return r ? r : pragma(s, KEEP_SQL_PINNED, &ret->pinned, err);
+}
+
+int64_t keep_gone_most(const struct store *s)
+{
+    int64_t budget = s->keeper->budget.bytes;
+    return budget ? bounded(budget / (16 * KIB), 64, 2048) : 2048;
 }

@@ -28,6 +28,16 @@
              "m.pinned=0 AND m.parent IS NOT NULL AND (?4=0 OR NOT EXISTS (SELECT 1 FROM moment c " \
              "WHERE c.stratum=?4-1 AND c.t_start BETWEEN m.t_start AND m.t_end AND "               \
              "c.parent=m.id)) ORDER BY m.t_start LIMIT ?2")                                        \
+    X(MEASURE, "SELECT avg(2*(length(title)+coalesce((SELECT length(text) FROM gist g WHERE "       \
+               "g.moment=m.id), 0)+600)+2*coalesce((SELECT sum(length(data)+16) FROM stat t "      \
+               "WHERE t.moment=m.id), 0)+120*(SELECT count(*) FROM part p WHERE p.moment=m.id)+"   \
+               "40*coalesce((SELECT count(*) FROM entity_moment x WHERE x.moment=(SELECT id FROM " \
+               "moment c WHERE c.stratum=-?1 AND c.t_start BETWEEN m.t_start AND m.t_end AND "     \
+               "c.parent=m.id)), 0)) FROM (SELECT * FROM moment WHERE stratum=?1 AND "             \
+               "t_start>=?2 ORDER BY t_start LIMIT 32) m")                                         \
+    X(FIXED, "SELECT coalesce((SELECT sum(length(value)) FROM state), 0)+"                         \
+             "coalesce((SELECT sum(length(data)) FROM df), 0)")                                    \
+    X(HAS_EVIDENCE, "SELECT 1 FROM evidence WHERE moment=?1")                                      \
     X(EVIDENCE_FIRST, "SELECT min(moment) FROM evidence")                                          \
     X(EVIDENCE_LAST, "SELECT max(moment) FROM evidence")                                           \
     X(SPAN_FIRST, "SELECT min(t_start) FROM moment WHERE stratum=?1")                              \
@@ -87,7 +97,9 @@ struct keeper {
     struct keep_candidate pool[KEEP_POOL];
     uint32_t pool_count, pool_next;
     enum keep_class pool_class;
-    double span_bytes[KEEP_CLASSES]; /* mean size of a row, as sampled last */
+    double span_bytes[KEEP_CLASSES]; /* mean room of a span with all that hangs on it, as sampled */
+    int64_t fixed;                   /* what is there whatever is kept: snapshots, counters, tables */
+    uint32_t measures, looks;
     uint64_t random;
 };
 
@@ -122,5 +134,10 @@ int keep_may_pin(struct store *s, int64_t id, struct errmsg *err);
 int keep_pick(struct store *s, enum keep_class class, bool all, int64_t *ret_id,
               struct errmsg *err);
 int keep_count(struct store *s, enum keep_class class, int64_t *ret, struct errmsg *err);
+/* Refreshes `fixed` and `span_bytes` from a sample. */
+int keep_measure(struct store *s, struct errmsg *err);
+
+/* Most ranges of numbers that are remembered as had, a stream. */
+int64_t keep_gone_most(const struct store *s);
 
 #endif

@@ -19,6 +19,7 @@
 #define RUN 64
 #define TAU_0 (7.0 * 86400)
 #define LEAST 0.05
+#define FIXED_LEAST (200 << 10) /* empty tables, their indexes, the schema */
 
 struct look {
     struct store *s;
@@ -26,7 +27,6 @@ struct look {
     bool all;
     struct keep_candidate found[SAMPLE + RUN];
     uint32_t count;
-    double bytes; /* of all that were read */
     int64_t due[64][2];
     uint32_t due_count;
 };
@@ -136,16 +136,12 @@ static int read_run(struct look *l, int64_t from, uint32_t limit, int64_t *ret_n
         int64_t id = sqlite3_column_int64(q, 0), start = sqlite3_column_int64(q, 8);
         *ret_next = evidence ? id + 1 : start + 1;
         rows++;
-        l->bytes += (double)sqlite3_column_int64(q, 1);
         int above = evidence ? STRATUM_EPISODE : keep_stratum(l->class) + 1;
         if (!l->all && is_due(l, above, start))
             continue;
         l->found[l->count++] = (struct keep_candidate){id, value_of(l, q)};
     }
     sqlite3_reset(q);
-    if (rows > 0 && !evidence)
-        l->s->keeper->span_bytes[l->class] = l->bytes / rows;
-    l->bytes = 0;
     if (rows < limit)
         *ret_next = INT64_MAX;
     return r == SQL_DONE ? 0 : r;
@@ -235,6 +231,43 @@ static int fill_pool(struct look *l, struct errmsg *err)
     for (uint32_t i = 0; i < k->pool_count; i++)
         k->pool[i] = l->found[i];
     return 0;
+}
+
+static int measure_class(struct look *l, struct errmsg *err)
+{
+    struct keeper *k = l->s->keeper;
+    sqlite3_stmt *q = keep_stmt(l->s, KEEP_SQL_MEASURE);
+    int64_t first, last;
+    int r = bound_of(l, KEEP_SQL_EVIDENCE_FIRST, KEEP_SQL_SPAN_FIRST, &first, err);
+    if (r == 0)
+        r = bound_of(l, KEEP_SQL_EVIDENCE_LAST, KEEP_SQL_SPAN_LAST, &last, err);
+    if (r)
+        return r;
+    int64_t reach = last > first ? last - first : 1;
+    sqlite3_bind_int(q, 1, keep_stratum(l->class));
+    sqlite3_bind_int64(q, 2, first + (int64_t)(next_random(k) % (uint64_t)reach));
+    r = sql_step(q, err);
+    double mean = r == 0 ? sqlite3_column_double(q, 0) : 0;
+    sqlite3_reset(q);
+    if (r == 0 && mean > 0)
+        k->span_bytes[l->class] += (mean - k->span_bytes[l->class]) / (k->measures < 8 ? 2 : 8);
+    return r == SQL_DONE ? 0 : r;
+}
+
+int keep_measure(struct store *s, struct errmsg *err)
+{
+    struct keeper *k = s->keeper;
+    sqlite3_stmt *q = keep_stmt(s, KEEP_SQL_FIXED);
+    int r = sql_step(q, err);
+    if (r == 0)
+        k->fixed = FIXED_LEAST + sqlite3_column_int64(q, 0);
+    sqlite3_reset(q);
+    for (enum keep_class c = KEEP_EPISODES; c < KEEP_CLASSES && r == 0; c++) {
+        struct look l = {.s = s, .class = c};
+        r = measure_class(&l, err);
+    }
+    k->measures++;
+    return r;
 }
 
 /* Since the look it may have gone, or have been pinned. What is planned to be forgotten must not
