@@ -22,6 +22,7 @@
 #include "pipeline/stream.h"
 
 #define SLICE 256 /* records between two looks at the stop */
+#define RELEARNT_MOMENTS 400 /* that a start learns from again at most, 100,000 records */
 
 static void refuse(struct live_stream *s, struct batch *b, int status)
 {
@@ -76,20 +77,23 @@ static void found_old(void *arg, uint64_t seq, uint64_t hash)
     lookup->hash = hash;
 }
 
+static int ensure_reader(struct daemon *d, unsigned thread, struct errmsg *err)
+{
+    if (d->model_readers[thread])
+        return 0;
+    struct reader_options options = {.path = d->database, .clock = d->clock, .cache_kib = 256};
+    return reader_open(&options, &d->model_readers[thread], err);
+}
+
 /* What the file holds under an old number. */
 static int check_file(struct live_stream *s, unsigned thread, uint64_t seq, uint64_t hash,
                       enum seq_verdict *ret, struct errmsg *err)
 {
     struct daemon *d = s->daemon;
-    if (!d->model_readers[thread]) {
-        struct reader_options options = {.path = d->database, .clock = d->clock, .cache_kib = 256};
-        int rc = reader_open(&options, &d->model_readers[thread], err);
-        if (rc != 0)
-            return rc;
-    }
     struct old_lookup lookup = {false, 0};
-    int rc =
-        evidence_find_seq(d->model_readers[thread], s->row.id, seq, seq, found_old, &lookup, err);
+    int rc = ensure_reader(d, thread, err);
+    if (rc == 0)
+        rc = evidence_find_seq(d->model_readers[thread], s->row.id, seq, seq, found_old, &lookup, err);
     bool gone = false;
     if (rc == 0 && !lookup.found)
         rc = evidence_seq_gone(d->model_readers[thread], s->row.id, seq, &gone, err);
@@ -349,7 +353,42 @@ static int on_moment(void *arg, const struct moment *m)
     return 0;
 }
 
-static int ensure_pipeline(struct live_stream *s)
+static int tell_channels(struct live_stream *s, uint16_t upto)
+{
+    int rc = 0;
+    while (s->channels_told < upto && rc == 0) {
+        rc = pipeline_stream_channel(s->pipeline, s->channels_told, s->channels[s->channels_told]);
+        if (rc == 0)
+            s->channels_told++;
+    }
+    return rc;
+}
+
+static void relearn(void *arg, const struct record *records, uint32_t count)
+{
+    pipeline_stream_relearn(arg, records, count);
+}
+
+/*
+ * After a kill: what was stored since the snapshot is learnt from its evidence. After a stop there
+ * is none. Without it the stream still works, only more surprised.
+ */
+static void catch_up(struct live_stream *s, unsigned thread)
+{
+    struct errmsg err;
+    int rc = ensure_reader(s->daemon, thread, &err);
+    if (rc == 0)
+        rc = tell_channels(s, s->channels_stored);
+    if (rc == 0)
+        rc = evidence_after(s->daemon->model_readers[thread], s->row.id,
+                            pipeline_stream_observed(s->pipeline), RELEARNT_MOMENTS, relearn,
+                            s->pipeline, &err);
+    if (rc != 0)
+        log_warn("stream %s: what was stored since the last snapshot is not learnt again: %s",
+                 s->row.name, err_text(rc));
+}
+
+static int ensure_pipeline(struct live_stream *s, unsigned thread)
 {
     if (s->pipeline)
         return 0;
@@ -369,17 +408,8 @@ static int ensure_pipeline(struct live_stream *s)
                      s->row.name, err.text);
         buf_deinit(&s->learnt_before);
     }
-    return rc;
-}
-
-static int tell_channels(struct live_stream *s, uint16_t upto)
-{
-    int rc = 0;
-    while (s->channels_told < upto && rc == 0) {
-        rc = pipeline_stream_channel(s->pipeline, s->channels_told, s->channels[s->channels_told]);
-        if (rc == 0)
-            s->channels_told++;
-    }
+    if (rc == 0)
+        catch_up(s, thread);
     return rc;
 }
 
@@ -418,7 +448,7 @@ static int push_records(struct live_stream *s, const struct record *records, uin
     return rc;
 }
 
-static void model_batch(struct live_stream *s, struct batch *b)
+static void model_batch(struct live_stream *s, struct batch *b, unsigned thread)
 {
     leave_journaling(s, b);
     s->modelled_bytes += b->bytes;
@@ -433,7 +463,7 @@ static void model_batch(struct live_stream *s, struct batch *b)
     }
     *s->modelled_last = b;
     s->modelled_last = &b->next;
-    int rc = ensure_pipeline(s);
+    int rc = ensure_pipeline(s, thread);
     if (rc == 0)
         rc = tell_channels(s, b->channels);
     if (rc == 0) {
@@ -579,9 +609,9 @@ static void deliver_call(struct message *message)
     call->done(call);
 }
 
-static void run_call(struct live_stream *s, struct stream_call *call)
+static void run_call(struct live_stream *s, struct stream_call *call, unsigned thread)
 {
-    if (ensure_pipeline(s) == 0)
+    if (ensure_pipeline(s, thread) == 0)
         tell_channels(s, s->channels_stored);
     call->run(call, s->pipeline);
     call->message.deliver = deliver_call;
@@ -628,7 +658,7 @@ void stream_turn(struct live_stream *s, unsigned thread)
             admit(s, item->batch, thread);
             break;
         case ITEM_JOURNALED:
-            model_batch(s, item->batch);
+            model_batch(s, item->batch, thread);
             break;
         case ITEM_REFUSED:
             forget_refused(s, item->batch);
@@ -637,7 +667,7 @@ void stream_turn(struct live_stream *s, unsigned thread)
             take_flush(s, container_of(item, struct stream_flush, item));
             break;
         case ITEM_CALL:
-            run_call(s, container_of(item, struct stream_call, item));
+            run_call(s, container_of(item, struct stream_call, item), thread);
             break;
         case ITEM_REDACTOR:
             take_redactor(s, container_of(item, struct stream_redactor, item));

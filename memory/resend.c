@@ -111,3 +111,35 @@ int evidence_seq_gone(struct reader *r, int64_t stream, uint64_t seq, bool *ret,
     buf_deinit(&ranges);
     return rc;
 }
+
+int evidence_after(struct reader *r, int64_t stream, uint64_t seq, uint32_t most,
+                   void (*each)(void *arg, const struct record *records, uint32_t count), void *arg,
+                   struct errmsg *err)
+{
+    sqlite3_stmt *q;
+    int rc = sql_prepare(r->db,
+                         "SELECT e.block FROM (SELECT id FROM moment WHERE stream=?1 AND "
+                         "seq_last>?2 ORDER BY id DESC LIMIT ?3) m JOIN evidence e ON "
+                         "e.moment=m.id ORDER BY m.id",
+                         &q, err);
+    if (rc)
+        return rc;
+    sqlite3_bind_int64(q, 1, stream);
+    sqlite3_bind_int64(q, 2, seq > INT64_MAX ? INT64_MAX : (int64_t)seq);
+    sqlite3_bind_int64(q, 3, most);
+    struct arena arena;
+    arena_init(&arena, ARENA_CHUNK);
+    while ((rc = sql_step(q, err)) == 0) {
+        struct slice block = {sqlite3_column_blob(q, 0), (size_t)sqlite3_column_bytes(q, 0)};
+        struct record *records;
+        uint32_t count;
+        arena_reset(&arena);
+        rc = evidence_decode(block, &arena, &records, &count, err);
+        if (rc)
+            break;
+        each(arg, records, count);
+    }
+    arena_deinit(&arena);
+    sqlite3_finalize(q);
+    return rc == SQL_DONE ? 0 : rc;
+}

@@ -24,6 +24,15 @@ int evidence_find_seq(struct reader *r, int64_t stream, uint64_t seq_first, uint
 int evidence_seq_gone(struct reader *r, int64_t stream, uint64_t seq, bool *ret,
                       struct errmsg *err);
 
+/*
+ * Calls `each` for the records of the newest `most` moments of the stream that hold a seq above
+ * `seq`, oldest moment first; they live for the call. Moments whose evidence was let go are left
+ * out.
+ */
+int evidence_after(struct reader *r, int64_t stream, uint64_t seq, uint32_t most,
+                   void (*each)(void *arg, const struct record *records, uint32_t count), void *arg,
+                   struct errmsg *err);
+
 /* The same on a bare connection, for this folder. */
 struct sqlite3;
 int resend_find(struct sqlite3 *db, int64_t stream, uint64_t seq_first, uint64_t seq_last,

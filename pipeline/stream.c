@@ -33,6 +33,7 @@ struct pipeline_stream {
     struct pool pool;
     struct lane *lanes[2]; /* the main one; late and future records */
     struct pipeline_stats stats;
+    uint64_t observed; /* highest seq that the encoder has seen; UINT64_MAX: nobody knows */
     int failed; /* the first error a callback returned since it was last reported */
 };
 
@@ -160,6 +161,17 @@ static void close_lane(struct pipeline_stream *s, struct lane *l, enum moment_en
         emit(s, l, &cut);
 }
 
+static void note(struct noted *n, const struct segmenter *segmenter, const struct observation *o)
+{
+    n->bits = (float)o->bits;
+    n->score = (float)o->score;
+    n->z = segmenter_z(segmenter, o->bits);
+    n->template_id = o->template_id;
+    size_t why = o->why ? strnlen(o->why, WHY_MAX - 1) : 0;
+    memcpy(n->why, o->why ? o->why : "", why);
+    n->why[why] = '\0';
+}
+
 /* A record leaves the sorter: observed once, in the window from here on. */
 static void observe(struct pipeline_stream *s, struct lane *l, struct block *b)
 {
@@ -170,16 +182,11 @@ static void observe(struct pipeline_stream *s, struct lane *l, struct block *b)
         l->open_mono = l->last_mono;
     if (encoder_observe(s->encoder, &b->record, &o) != 0 || !isfinite(o.bits))
         o = (struct observation){.latent = nothing, .why = ""};
+    if (b->record.seq > s->observed || s->observed == UINT64_MAX)
+        s->observed = b->record.seq;
     if (s->callbacks.observed)
         s->callbacks.observed(s->callbacks.arg, &b->record, &o);
-    struct noted *n = &l->notes[l->open];
-    n->bits = (float)o.bits;
-    n->score = (float)o.score;
-    n->z = segmenter_z(l->segmenter, o.bits);
-    n->template_id = o.template_id;
-    size_t why = o.why ? strnlen(o.why, WHY_MAX - 1) : 0;
-    memcpy(n->why, o.why ? o.why : "", why);
-    n->why[why] = '\0';
+    note(&l->notes[l->open], l->segmenter, &o);
     bool backward = l->open > 0 && b->record.time < l->last_time;
     l->blocks[l->open] = b;
     l->records[l->open] = b->record;
@@ -347,6 +354,38 @@ void pipeline_stream_forget(struct pipeline_stream *s,
         s->encoder->ops->forget(s->encoder, knows, arg);
 }
 
+uint64_t pipeline_stream_observed(const struct pipeline_stream *s)
+{
+    return s->observed;
+}
+
+/* The window is empty before and after: what it cuts is known to be a moment already. */
+void pipeline_stream_relearn(struct pipeline_stream *s, const struct record *records,
+                             uint32_t count)
+{
+    struct lane *l = s->lanes[0];
+    struct segment_cut cut;
+    struct route ignored;
+    uint64_t before = s->observed;
+    uint32_t learnt = 0;
+    for (uint32_t i = 0; i < count && i < SEGMENT_WINDOW; i++) {
+        struct observation o;
+        if (records[i].seq <= before || encoder_observe(s->encoder, &records[i], &o) != 0)
+            continue;
+        note(&l->notes[i], l->segmenter, &o);
+        segmenter_push(l->segmenter, records[i].time, &o, false);
+        while (segmenter_cut(l->segmenter, &cut) == SEGMENT_CUT)
+            router_route(s->router, cut.latent, &ignored);
+        s->observed = records[i].seq > s->observed ? records[i].seq : s->observed;
+        learnt++;
+    }
+    while (segmenter_flush(l->segmenter, END_FLUSH, &cut) == SEGMENT_CUT)
+        router_route(s->router, cut.latent, &ignored);
+    struct moment m = {.kind = s->options.kind, .records = records, .record_count = count};
+    if (learnt == count)
+        summariser_sum(s->summariser, l->notes, &m);
+}
+
 const struct encoder *pipeline_stream_encoder(const struct pipeline_stream *s)
 {
     return s->encoder;
@@ -382,6 +421,7 @@ static int load_place(struct lane *l, struct cursor *in, struct errmsg *err)
 static int save_rest(const struct pipeline_stream *s, struct buf *out)
 {
     int rc = 0;
+    buf_put_u64(out, s->observed);
     buf_put_u8(out, s->lanes[1] ? 2 : 1);
     save_place(s->lanes[0], out);
     if (s->lanes[1]) {
@@ -393,6 +433,7 @@ static int save_rest(const struct pipeline_stream *s, struct buf *out)
 
 static int load_rest(struct pipeline_stream *s, struct cursor *in, struct errmsg *err)
 {
+    uint64_t observed = cursor_u64(in);
     uint8_t lanes = cursor_u8(in);
     int rc = load_place(s->lanes[0], in, err);
     if (rc == 0 && lanes == 2) {
@@ -404,6 +445,8 @@ static int load_rest(struct pipeline_stream *s, struct cursor *in, struct errmsg
     rc = rc ? rc : summariser_load(s->summariser, in, err);
     if (rc == 0 && (in->failed || in->at != in->size))
         rc = err_set(err, ERR_CORRUPT, "the stream's snapshot ends early or late");
+    if (rc == 0)
+        s->observed = observed;
     return rc;
 }
 
@@ -444,5 +487,7 @@ int pipeline_stream_restore(struct pipeline_stream *s, const void *data, size_t 
     if (version != s->encoder->ops->version)
         return err_set(err, ERR_UNSUPPORTED, "the snapshot is of model version %u", version);
     rc = s->encoder->ops->load(s->encoder, part.data, part.size, err);
+    if (rc == 0 && magic == STREAM_MAGIC_1)
+        s->observed = UINT64_MAX;
     return rc || magic == STREAM_MAGIC_1 ? rc : load_rest(s, &in, err);
 }

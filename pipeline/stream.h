@@ -81,6 +81,15 @@ void pipeline_stream_stats(const struct pipeline_stream *s, struct pipeline_stat
 void pipeline_stream_forget(struct pipeline_stream *s,
                             bool (*knows)(const void *arg, const char *text, size_t size),
                             const void *arg);
+/* The highest seq that the encoder has learnt from; 0: none, UINT64_MAX: not known. */
+uint64_t pipeline_stream_observed(const struct pipeline_stream *s);
+/*
+ * Learns from the records of a moment that is stored already and newer than the snapshot, as after
+ * a kill: those above the highest seq it knew, in the given order. Before the first push; no moment
+ * comes of it.
+ */
+void pipeline_stream_relearn(struct pipeline_stream *s, const struct record *records,
+                             uint32_t count);
 /* For template texts. Borrowed. */
 const struct encoder *pipeline_stream_encoder(const struct pipeline_stream *s);
 

@@ -52,7 +52,8 @@ class Restart(varvetest.Case):
         client.call("stream.open", name="cellar", kind="sensor")
         return client
 
-    def run_replay(self, stop, name):
+    def run_replay(self, how, name):
+        """Flushed after each day; then `how` ends the daemon: None, "stop" or "kill"."""
         d = self.daemon(name=name)
         client = self.opened(d)
         for i, (stream, records) in enumerate(replay()):
@@ -60,8 +61,11 @@ class Restart(varvetest.Case):
             if i % 14 == 13:
                 for s in ("log", "cellar"):
                     client.call("stream.flush", stream=s)
-                if stop:
+                if how == "stop":
                     self.assertEqual(d.stop(), 0)
+                elif how == "kill":
+                    d.kill()
+                if how:
                     d.start()
                     client = self.opened(d)
         for s in ("log", "cellar"):
@@ -83,14 +87,24 @@ class Restart(varvetest.Case):
         return moments, unusual
 
     def test_a_stop_changes_nothing(self):
-        went_on = self.run_replay(False, "a")
-        began_anew = self.run_replay(True, "b")
+        went_on = self.run_replay(None, "a")
+        began_anew = self.run_replay("stop", "b")
         self.assertGreater(len(went_on[0]), 10)
         self.assertEqual(len(went_on[0]), len(began_anew[0]))
         for a, b in zip(went_on[0], began_anew[0]):
             self.assertEqual(a[:-1], b[:-1])
             self.assertEqual(a[-1], b[-1])
         self.assertEqual(went_on[1], began_anew[1])
+
+    def test_a_kill_costs_no_learning(self):
+        """No snapshot was taken yet: all is learnt again from what was stored."""
+        went_on = self.run_replay(None, "a")
+        killed = self.run_replay("kill", "b")
+        # Stream, span, records, and surprise: mean and most.
+        # All but route and latent, which lean on codes that were learnt again from whole moments.
+        self.assertEqual([m[:7] + m[10:14] for m in went_on[0]],
+                         [m[:7] + m[10:14] for m in killed[0]])
+        self.assertEqual(went_on[1], killed[1])
 
 
 if __name__ == "__main__":
