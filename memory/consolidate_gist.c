@@ -556,7 +556,11 @@ static int append_usual(struct maker *m, const struct part *p, uint32_t kinds, u
         return r;
     /* Talk, or a file from before there were sums. */
     buf_puts(m->b, ": ");
-    return append_text(m->s, CON_TITLE, p->usual, 0, m->b, err);
+    r = append_text(m->s, CON_TITLE, p->usual, 0, m->b, err);
+    if (r || p->peak == p->usual || p->unusual > 0)
+        return r;
+    buf_puts(m->b, "; ");
+    return append_text(m->s, CON_TITLE, p->peak, 0, m->b, err);
 }
 
 static int append_streams(struct maker *m, struct errmsg *err)
