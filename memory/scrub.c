@@ -284,6 +284,8 @@ int scrub_step(struct store *s, struct scrub *x, struct errmsg *err)
     if (end)
         r = finish(s, p, &done, err);
     mem_free(p);
+    if (r) /* what the step passed over may not be cleared */
+        x->started = false;
     if (r || (end && done))
         s->scrubbing = false;
     return r ? r : end && done ? 0 : STORE_MORE;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <zstd.h>
 
+#include "base/fault.h"
 #include "memory/erase.h"
 #include "memory/forget.h"
 #include "memory/keep_internal.h"
@@ -365,6 +366,77 @@ START_TEST(test_a_kill_in_the_middle)
 }
 END_TEST
 
+#ifdef VARVE_FAULT_HOOKS
+static void copy_file(const char *from, const char *to)
+{
+    char command[400];
+    snprintf(command, sizeof(command), "cp %s %s && rm -f %s-wal %s-shm", from, to, to, to);
+    ck_assert_int_eq(system(command), 0);
+}
+
+/* Goes on after an error, as the writer does; the second one in a row ends it. */
+static void forget_with_faults(void)
+{
+    struct store *s;
+    struct store_options o = {.path = path, .clock = &now, .no_sync = true, .cache_kib = 100};
+    struct forget_selector x = any;
+    struct forget *f = NULL;
+    x.match = (struct slice){SECRET, 8};
+    if (store_open(&o, &s, &err) != 0)
+        return;
+    int r = forget_new(&x, &f, &err);
+    for (int errors = 0; r == 0 && errors < 2 && forget_phase(f) != FORGET_DONE;) {
+        bool alone = forget_phase(f) == FORGET_FILE;
+        r = alone ? 0 : store_begin(s, &err);
+        r = r ? r : forget_step(s, f, &err);
+        if (r >= 0 && !alone)
+            r = store_commit(s, &err);
+        if (r < 0 && !alone)
+            store_rollback(s);
+        forget_settle(f, r >= 0);
+        errors = r < 0 ? errors + 1 : 0;
+        r = 0;
+    }
+    forget_free(f);
+    store_close(s);
+}
+
+/* Every so often one call fails: all of it goes, or nothing, and the file is sound. */
+START_TEST(test_faults)
+{
+    enum fault_site site = _i ? FAULT_VFS : FAULT_ALLOC;
+    int64_t stream[2], id[12];
+    char saved[200];
+    struct store *s = filled(stream, id);
+    store_close(s);
+    snprintf(saved, sizeof(saved), "%s.saved", path);
+    copy_file(path, saved);
+    fault_config(site, 1L << 40, 1);
+    forget_with_faults();
+    long passed = fault_count(site);
+    fault_clear();
+    check_forgotten(SECRET);
+    for (long n = 0; n < passed; n += 1 + passed / 150) {
+        bool did;
+        copy_file(saved, path);
+        words_thread_deinit();
+        fault_config(site, n, 1);
+        forget_with_faults();
+        fault_clear();
+        s = opened();
+        int64_t planned = number("SELECT count(*) FROM forget WHERE what=0");
+        OK(forget_finish(s, &did, &err));
+        ck_assert_int_eq(did, planned > 0);
+        check_sound();
+        bool told = is_in_files(SECRET);
+        int64_t entities = number("SELECT count(*) FROM entity WHERE name='" SECRET "'");
+        ck_assert_msg(told == (entities > 0), "fault %ld of %ld: half of it is left", n, passed);
+        store_close(s);
+    }
+}
+END_TEST
+#endif
+
 START_TEST(test_bad_selectors)
 {
     struct store *s = opened();
@@ -598,6 +670,10 @@ int main(void)
     tcase_add_loop_test(tc, test_by_stream, 0, 2);
     tcase_add_loop_test(tc, test_by_match_where_little_is_left, 0, 2);
     tcase_add_test(tc, test_a_kill_in_the_middle);
+#ifdef VARVE_FAULT_HOOKS
+    sqlite_setup();
+    tcase_add_loop_test(tc, test_faults, 0, 2);
+#endif
     tcase_add_test(tc, test_bad_selectors);
     tcase_add_test(tc, test_dry);
     tcase_add_test(tc, test_words_that_are_left);
