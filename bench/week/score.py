@@ -7,6 +7,8 @@ An answer is what `varve ask --json` prints; the baselines give the same shape. 
   hit@k    one of the first k items, records or unusual spans overlaps a gold's time (10 minutes of
            tolerance), is of its stream or of all streams, and holds its words; for a sensor's gold
            nothing longer than six hours counts unless the question is a gist-level one
+           to how often (count, week, times) only the number said is a hit; a value said (now, asof)
+           is one too
   bytes    a hit anywhere in the answer, which has 4 KiB of room in every arm
   said     the answer's own sentence holds it: the words (what), the time to two minutes (when,
            changed, first, last), the number (count, week, times), the value before any stale one
@@ -24,6 +26,7 @@ STAMP = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(?::\d\d(?:\.\d+)?)?Z?|\d{4}-\d
 ASIDE = re.compile(r"\d+ (more|other|days ago|hours ago|minutes ago)\b")
 TIMED = ("when", "what", "changed", "first", "last")
 FACTS = ("now", "asof")
+NUMBERS = ("count", "week", "times")
 
 
 def parse(text):
@@ -120,7 +123,7 @@ def said(question, text):
                    for g in question["gold"]):
                 return True
         return False
-    if cls in ("count", "week", "times"):
+    if cls in NUMBERS:
         text = ASIDE.sub(" ", STAMP.sub(" ", text.replace(",", "")))
         return str(question["number"]) in re.findall(r"\d+", text)
     if cls in FACTS:
@@ -157,10 +160,14 @@ def score(question, answer):
         return row
     at, entry, gold = rank(question, lists)
     row["rank"] = at
+    row["said"] = said(question, answer.get("text") or "")
+    if cls in NUMBERS:
+        at = 1 if row["said"] else None
+    elif cls in FACTS and row["said"]:
+        at = 1
     row["hit"] = at is not None and at <= 5
     row["first"] = at == 1
     row["anywhere"] = at is not None
-    row["said"] = said(question, answer.get("text") or "")
     if cls in TIMED and row["hit"]:
         row["error"] = entry.error(gold)
     if "parts" in question:
