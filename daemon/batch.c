@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "daemon/daemon.h"
+#include "daemon/stream.h"
 
 #define ARENA_CHUNK (64u << 10)
 
@@ -26,10 +28,18 @@ void batch_release_records(struct batch *b)
     b->count = b->capacity = 0;
 }
 
+void batch_count_journal(struct batch *b, size_t size)
+{
+    b->journal_size = size;
+    atomic_fetch_add(&b->stream->daemon->journal_bytes, size);
+}
+
 void batch_free(struct batch *b)
 {
     if (!b)
         return;
+    if (b->journal_size)
+        atomic_fetch_sub(&b->stream->daemon->journal_bytes, b->journal_size);
     batch_release_records(b);
     buf_deinit(&b->conflicts);
     mem_free(b);

@@ -70,6 +70,7 @@ struct batch {
     uint32_t remaining;           /* records that lie in no stored moment yet */
     int64_t pending_id;           /* in the journal */
     struct buf block;             /* what the journal keeps of it */
+    size_t journal_size;          /* of that, as counted; 0: not yet */
     struct store_stream snapshot; /* the stream's counters after this batch */
     uint16_t channels_from;       /* channels that must be written with it */
     struct write_job job;
@@ -79,6 +80,8 @@ struct batch {
 void batch_release_records(struct batch *b);
 /* NULL when memory is out. */
 struct batch *batch_new(struct live_stream *stream);
+/* Counts it into the daemon's journal_bytes, out of which batch_free takes it. */
+void batch_count_journal(struct batch *b, size_t size);
 void batch_free(struct batch *b);
 /*
  * A slot for one more record, zeroed; NULL when memory is out. Slots move when the array grows:

@@ -10,6 +10,7 @@
 #define QUEUE_LEAST (128 << 10)
 #define SMALL (16 << 20) /* a budget in which a moment of many records is a large thing */
 #define SMALL_MOMENT 64
+#define BATCH_SHARE 8
 #define QUEUE_SHARE 32 /* of the budget: what waits lies in the journal too */
 
 void budget_of(const struct config *c, struct store_budget *ret)
@@ -36,6 +37,16 @@ uint32_t budget_moment_records(const struct config *c)
     return c->memory.budget < SMALL ? SMALL_MOMENT : 0;
 }
 
+uint32_t budget_moment_bytes(const struct config *c)
+{
+    return c->memory.budget < SMALL ? (uint32_t)(c->memory.budget / QUEUE_SHARE) : 0;
+}
+
+size_t budget_batch(const struct config *c)
+{
+    return (size_t)(c->memory.budget / BATCH_SHARE);
+}
+
 struct budget_job {
     struct write_job job;
     struct store_budget budget;
@@ -59,6 +70,7 @@ void budget_apply(struct daemon *d)
         log_warn("the budget stays as it was: out of memory");
         return;
     }
+    atomic_store(&d->batch_most, budget_batch(d->config));
     budget_of(d->config, &b->budget);
     b->job.apply = budget_set;
     b->job.done = budget_done;

@@ -16,6 +16,10 @@ size_t budget_queue(const struct config *c);
 
 /* Most records of a moment: with little room, small ones. 0: as many as there may be. */
 uint32_t budget_moment_records(const struct config *c);
+uint32_t budget_moment_bytes(const struct config *c);
+/* The largest batch, as it lies in the journal, that can become moments within the budget. */
+size_t budget_batch(const struct config *c);
+#define JOURNAL_BATCHES 2
 
 #define TOUCHED_MAX 256
 

@@ -305,6 +305,7 @@ static int open_memory(struct daemon *d, struct errmsg *err)
         .path = d->database, .clock = d->clock, .progress = tell_migration};
     int rc = store_open(&options, &d->store, err);
     struct store_budget budget;
+    atomic_store(&d->batch_most, budget_batch(d->config));
     budget_of(d->config, &budget);
     if (rc == 0)
         store_set_budget(d->store, &budget);

@@ -50,6 +50,8 @@ struct daemon {
     unsigned stream_count;
     size_t undone_bytes; /* of all streams together */
     struct stream_waiter *waiters;
+    atomic_size_t journal_bytes; /* of batches that lie, or are to lie, in the journal */
+    atomic_size_t batch_most;    /* of them in one batch; all may be JOURNAL_BATCHES such */
     atomic_bool hurry; /* the stop's time is up: turns leave what they have not begun */
     struct server *server;
     struct source *sources;

@@ -96,11 +96,13 @@ static int moment_apply(struct write_job *write, struct store *store, struct err
 {
     struct moment_job *job = container_of(write, struct moment_job, job);
     struct slice block = {job->block.data, job->block.size};
-    int rc = store_moment_put(store, job->stream->row.id, &job->moment, block, job->words, &job->id,
-                              err);
+    int rc = 0;
+    /* First, so that their pages serve: in a full memory there may be no others. */
     for (struct batch *b = job->finished; b && rc == 0; b = b->next)
         rc = store_pending_delete(store, b->pending_id, err);
-    return rc;
+    return rc ? rc
+              : store_moment_put(store, job->stream->row.id, &job->moment, block, job->words,
+                                 &job->id, err);
 }
 
 static void moment_done(struct write_job *write)

@@ -65,6 +65,7 @@ static int load_pending(void *arg, int64_t id, int64_t stream, struct slice bloc
     }
     memcpy(b->records, records, b->count * sizeof(*records));
     b->pending_id = id;
+    batch_count_journal(b, block.size);
     b->tag = s->next_tag++;
     b->remaining = b->count;
     b->channels = s->channel_count;

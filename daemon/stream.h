@@ -52,6 +52,7 @@ struct live_stream {
     enum stream_policy policy;
     _Atomic int64_t lateness; /* set by the loop, read when the pipeline is made */
     uint32_t moment_records;  /* most in a moment; 0: as many as there may be */
+    uint32_t moment_bytes;    /* the same of their bytes */
     double tau_min, tau_max;  /* the router's bounds */
     struct stream_counters counters;
 

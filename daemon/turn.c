@@ -295,10 +295,23 @@ static void admit(struct live_stream *s, struct batch *b, unsigned thread)
         if (rc != 0)
             err_set(&b->job.err, rc, "out of memory");
     }
+    size_t most = atomic_load(&s->daemon->batch_most);
+    if (rc == 0 && b->block.size > most)
+        rc = err_set(&b->job.err, ERR_LIMIT,
+                     "stream %s: %u records of %zu bytes, packed, at once: [memory] budget has room "
+                     "for %zu",
+                     s->row.name, b->count, b->block.size, most);
+    /* What fills the file before it is a moment would leave no room to become one. */
+    if (rc == 0 && b->count > 0 &&
+        atomic_load(&s->daemon->journal_bytes) + b->block.size > JOURNAL_BATCHES * most)
+        rc = err_set(&b->job.err, ERR_FULL,
+                     "stream %s: more waits in the journal already than [memory] budget has room for",
+                     s->row.name);
     if (rc != 0) {
         refuse(s, b, rc);
         return;
     }
+    batch_count_journal(b, b->block.size);
     take_batch(s, b);
     b->next = NULL;
     *s->journaling_last = b;
@@ -394,6 +407,7 @@ static int ensure_pipeline(struct live_stream *s, unsigned thread)
         return 0;
     struct pipeline_options options = {.kind = s->row.kind,
                                        .lateness_us = s->lateness,
+                                       .open_bytes = s->moment_bytes,
                                        .segment.max_records = s->moment_records,
                                        .tau_min = s->tau_min,
                                        .tau_max = s->tau_max,

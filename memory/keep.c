@@ -328,7 +328,13 @@ static int free_some(struct store *s, struct errmsg *err)
     r = evict(s, false, err);
     if (r == 0) /* STORE_MORE: something more was summed up, and may go now */
         r = store_consolidate(s, err);
-    return r == 0 || r == ERR_FULL ? evict(s, true, err) : r;
+    if (r == 0 || r == ERR_FULL)
+        r = evict(s, true, err);
+    if (r || s->keeper->rows_dead == 0)
+        return r;
+    /* A few dead rows, but of large records: nothing else is left to take. */
+    r = in_transaction(s, merge_step, err);
+    return r ? r : STORE_MORE;
 }
 
 int store_make_room(struct store *s, int64_t need, struct errmsg *err)

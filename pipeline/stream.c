@@ -82,6 +82,8 @@ int pipeline_stream_new(const struct pipeline_options *options,
         s->options.silence_us = SILENCE;
     if (s->options.max_open_us <= 0)
         s->options.max_open_us = OPEN_MAX;
+    if (s->options.open_bytes == 0)
+        s->options.open_bytes = OPEN_BYTES_MAX;
     int rc = s->encoder ? 0 : encoder_new(options->kind, &s->encoder);
     rc = rc ? rc : summariser_new(options->kind, s->encoder, &s->summariser);
     rc = rc ? rc
@@ -198,7 +200,7 @@ static void observe(struct pipeline_stream *s, struct lane *l, struct block *b)
     segmenter_push(l->segmenter, b->record.time, &o, backward);
     while (segmenter_cut(l->segmenter, &cut) == SEGMENT_CUT)
         emit(s, l, &cut);
-    if (l->open_bytes > OPEN_BYTES_MAX)
+    if (l->open_bytes > s->options.open_bytes)
         close_lane(s, l, END_LENGTH);
 }
 

@@ -28,6 +28,7 @@ struct pipeline_options {
     int64_t silence_us;  /* a moment closes after that much wall time without a record; 0: 30 s,
                             stretched for streams that are slower than that, up to max_open_us */
     int64_t max_open_us; /* a moment is open no longer than that of wall time; 0: 5 min */
+    uint32_t open_bytes;   /* records in an open moment; 0: 4 MiB */
     struct segment_options segment;
     double tau_min, tau_max; /* the router's bounds for the latent path; 0: 0.4 and 0.9 */
     struct encoder *encoder; /* taken over, freed with the stream; NULL: encoder_new(kind) */

@@ -1,0 +1,57 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The smallest budget there is, and records that are large beside it: what was acknowledged becomes
+memories, what is too much is refused, and nothing is stuck for good."""
+import random
+import threading
+import unittest
+
+import varvetest
+
+
+class Room(varvetest.Case):
+    def words(self, count):
+        return " ".join(f"{self.random.getrandbits(36):x}" for _ in range(count))
+
+    def flush(self, client):
+        """Moments may wait for room at first, each call sees some more of them written."""
+        for attempt in range(40):
+            try:
+                return client.call("stream.flush", stream="s")
+            except varvetest.RpcError as e:
+                self.assertEqual(e.name, "full", str(e))
+                threading.Event().wait(0.05 * attempt)
+        self.fail("moments wait for room for good")
+
+    def send(self, make, count):
+        """How many were taken."""
+        daemon = self.daemon("[memory]\nbudget = 2MiB\n", name=f"d{len(self.daemons)}")
+        client = daemon.client()
+        client.call("stream.open", name="s", kind="text")
+        taken = 0
+        for _ in range(count):
+            try:
+                taken += 1 if client.append("s", [make()]) else 0
+            except varvetest.RpcError as e:
+                self.assertIn(e.name, ("full", "limit"), str(e))
+        self.flush(client)
+        status = client.call("daemon.status")
+        self.assertEqual(status["queues"]["waiting_for_room"], 0)
+        client.append("s", ["one more"])
+        self.flush(client)
+        self.assertEqual(daemon.stop(), 0)
+        self.assertEqual(daemon.dump("--verify").status, 0)
+        return taken
+
+    def test_large_records(self):
+        self.random = random.Random(2)
+        self.assertGreater(self.send(lambda: self.words(5000), 40), 5)
+        self.assertGreater(self.send(lambda: self.words(500), 400), 50)
+
+    def test_one_too_large(self):
+        self.random = random.Random(3)
+        self.assertEqual(self.send(lambda: f"{self.random.getrandbits(4 * 1000 * 1000):x}", 3), 0)
+
+
+if __name__ == "__main__":
+    unittest.main()
