@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What consolidation costs: marks every hour of a memory.db and makes all its spans again, from
- * episodes to months. Prints, for each stratum, the calls their CPU time and how long they held the writer, and the
- * share of a core that all of it would be at 100 records/s. The file is changed: give it a copy.
+ * episodes to months. Prints, for each stratum, the calls their CPU time and how long they held the
+ * writer, and the share of a core that all of it would be at 100 records/s. The file is changed:
+ * give it a copy.
  *
  * usage: bench_consolidate [--refine] MEMORY_DB
  */
@@ -92,8 +93,8 @@ int main(int argc, char **argv)
     for (int i = 0; i < STRATA; i++)
         took[i] = calloc(CALLS_MAX, sizeof(double));
     for (int r = STORE_MORE; r == STORE_MORE;) {
-        int at = sql_int64(db, "SELECT stratum FROM dirty ORDER BY stratum, unit LIMIT 1", &unit,
-                           &err);
+        int at =
+            sql_int64(db, "SELECT stratum FROM dirty ORDER BY stratum, unit LIMIT 1", &unit, &err);
         int64_t before = clock_mono(clock_system());
         double cpu = cpu_ms();
         r = store_consolidate(s, &err);
@@ -115,8 +116,8 @@ int main(int argc, char **argv)
         if (n)
             printf("%-8s %5zu calls, %6.2f ms CPU each, writer held %6.2f ms p50 %6.2f p99 %6.2f "
                    "most\n",
-                   stratum_name(i), n, busy[i] / (double)n, took[i][n / 2], took[i][n - 1 - n / 100],
-                   took[i][n - 1]);
+                   stratum_name(i), n, busy[i] / (double)n, took[i][n / 2],
+                   took[i][n - 1 - n / 100], took[i][n - 1]);
     }
     sqlite3_close(db);
     store_close(s);

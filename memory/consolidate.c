@@ -2,9 +2,9 @@
 /*
  * What is due, and when. Every moment that is stored marks the hour it starts in (table dirty) with
  * the earliest time that changed; episodes are made hour by hour from there on, changed episodes
- * mark their hour's row, changed hours their day, and so on up to months. A call does one such unit: reads and computes,
- * then writes in one short transaction that also takes the mark away, so a kill at any time leaves
- * either the mark or the result. Made again, a unit gives the same.
+ * mark their hour's row, changed hours their day, and so on up to months. A call does one such
+ * unit: reads and computes, then writes in one short transaction that also takes the mark away, so
+ * a kill at any time leaves either the mark or the result. Made again, a unit gives the same.
  */
 #include "base/mem.h"
 #include "memory/consolidate_internal.h"

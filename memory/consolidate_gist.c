@@ -17,7 +17,7 @@
 
 #define LABEL_MAX 44
 #define UNUSUAL_SHARE 0.65 /* of the size, for what was not usual */
-#define SIBLINGS 7      /* earlier spans of the stratum that tell what is usual */
+#define SIBLINGS 7         /* earlier spans of the stratum that tell what is usual */
 #define SIBLINGS_LEAST 3
 #define MARKS_ALL 64
 #define KINDS_NEW_MOST 4
@@ -216,7 +216,8 @@ static int append_marks(struct maker *m, struct errmsg *err)
 static bool is_marked(const struct maker *m, int64_t at)
 {
     for (uint32_t i = 0; i < m->mark_count; i++)
-        if (at >= m->marks[i].mark->at - US_PER_SECOND && at <= m->marks[i].mark->at + US_PER_SECOND)
+        if (at >= m->marks[i].mark->at - US_PER_SECOND &&
+            at <= m->marks[i].mark->at + US_PER_SECOND)
             return true;
     return false;
 }
@@ -262,8 +263,8 @@ static int append_fact(struct maker *m, const struct sum_fact *f, struct errmsg 
     return r == SQL_DONE ? 0 : r;
 }
 
-/* What this span was the first to state, as its sums know: not all that was stated in its time, as a
- * moment may reach beyond its hour, and what is forgotten must be found again. */
+/* What this span was the first to state, as its sums know: not all that was stated in its time, as
+ * a moment may reach beyond its hour, and what is forgotten must be found again. */
 static int append_facts(struct maker *m, struct errmsg *err)
 {
     struct sums all = {0};
@@ -281,7 +282,8 @@ struct new_kind {
     const struct sum *sum;
 };
 
-/* Does the span hold the first line of the kind that ever came, and not because the stream is new? */
+/* Does the span hold the first line of the kind that ever came, and not because the stream is new?
+ */
 static int is_new_kind(struct maker *m, const struct sum *s, bool *ret, struct errmsg *err)
 {
     sqlite3_stmt *q = con_stmt(m->s, CON_KIND_FIRST);
@@ -385,7 +387,8 @@ static int read_before(struct maker *m, const struct part *p, struct before **re
     return 0;
 }
 
-/* How far from usual, 0 when it is not; counts and ranges alike, so that the furthest come first. */
+/* How far from usual, 0 when it is not; counts and ranges alike, so that the furthest come first.
+ */
 static double away(const struct maker *m, const struct sum *s, const struct before *b)
 {
     double count = (double)s->count, usual = b->counts.mean;
@@ -683,8 +686,7 @@ static int make_title(struct maker *m, struct errmsg *err)
         buf_puts(m->b, ": ");
         r = append_text(m->s, CON_WHY, first->peak, 0, m->b, err);
         if (m->row->unusual > 1)
-            snprintf(tail, sizeof(tail), ", and %lld more unusual",
-                     (long long)m->row->unusual - 1);
+            snprintf(tail, sizeof(tail), ", and %lld more unusual", (long long)m->row->unusual - 1);
     } else if (r == 0) {
         r = append_usual(m, first, 2, 3, err);
         if (c->part_count > 1)
@@ -697,7 +699,7 @@ static int make_title(struct maker *m, struct errmsg *err)
 static int make_gist(struct maker *m, struct errmsg *err)
 {
     static int (*const lines[])(struct maker *, struct errmsg *) = {
-        append_marks,     append_peaks, append_facts, append_against_before,
+        append_marks,     append_peaks, append_facts,  append_against_before,
         append_new_kinds, append_names, append_streams};
     int r = 0;
     buf_clear(m->b);

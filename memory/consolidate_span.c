@@ -197,8 +197,8 @@ static int make_latent(struct store *s, const struct child *children, uint32_t c
 int con_put_part(struct store *s, int64_t id, const struct part *p, struct errmsg *err)
 {
     sqlite3_stmt *put = con_stmt(s, CON_PART_PUT);
-    const int64_t numbers[] = {id, p->stream, p->moments, p->records, p->bytes, p->unusual,
-                               p->usual};
+    const int64_t numbers[] = {id,       p->stream,  p->moments, p->records,
+                               p->bytes, p->unusual, p->usual};
     for (int k = 0; k < 7; k++)
         sqlite3_bind_int64(put, k + 1, numbers[k]);
     sqlite3_bind_double(put, 8, p->usual_bits);
@@ -341,9 +341,8 @@ int con_write_span(struct store *s, int stratum, int64_t t_start, int64_t t_end,
 
 int con_delete_span(struct store *s, int64_t id, int stratum, struct errmsg *err)
 {
-    static const enum consolidate_statement deletes[] = {CON_PARTS_DELETE, CON_STATS_DELETE,
-                                                         CON_GIST_DELETE, CON_LATENT_DELETE,
-                                                         CON_MOMENT_DELETE};
+    static const enum consolidate_statement deletes[] = {
+        CON_PARTS_DELETE, CON_STATS_DELETE, CON_GIST_DELETE, CON_LATENT_DELETE, CON_MOMENT_DELETE};
     bool same;
     int r = con_begin(s, err);
     if (r == 0)

@@ -2,8 +2,9 @@
 /*
  * Which moments make an episode. The timeline of all streams is cut where nothing was recorded for
  * five minutes, where two streams ended a moment by surprise or shift within two seconds (but not
- * within a minute of the last cut), after some hundred moments, and once near every full hour. All these cuts depend on what is
- * close to them only, so an hour can be made again from any of its episodes on, whatever came when.
+ * within a minute of the last cut), after some hundred moments, and once near every full hour. All
+ * these cuts depend on what is close to them only, so an hour can be made again from any of its
+ * episodes on, whatever came when.
  *
  * The cut near the hour is made at the longest pause within five minutes of it, so that what
  * happens at the hour stays together.

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The table of facts is small (some hundred subjects a stream), so a search reads it whole: each fact's
- * words are compared with the question's, rare words of the question weigh more.
+ * The table of facts is small (some hundred subjects a stream), so a search reads it whole: each
+ * fact's words are compared with the question's, rare words of the question weigh more.
  */
 #include "memory/fact.h"
 
@@ -93,8 +93,9 @@ static int keep_best(struct fact *facts, uint32_t *count, uint32_t limit, const 
                      struct arena *arena, struct errmsg *err)
 {
     struct fact kept = *f;
-    if (*count == limit && (facts[limit - 1].match > f->match ||
-                            (facts[limit - 1].match == f->match && facts[limit - 1].last >= f->last)))
+    if (*count == limit &&
+        (facts[limit - 1].match > f->match ||
+         (facts[limit - 1].match == f->match && facts[limit - 1].last >= f->last)))
         return 0;
     int r = keep_texts(&kept, arena, err);
     uint32_t at = *count < limit ? (*count)++ : limit - 1;

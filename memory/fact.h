@@ -17,12 +17,13 @@ struct fact {
     const char *stream_name;
     const char *subject; /* lower case: "thermostat in room a setpoint" */
     const char *value;
-    int64_t since;  /* event time; TIME_MIN: it was so before the first record that told of it */
-    int64_t until;  /* when another value took its place; TIME_UNKNOWN: it still holds */
-    int64_t last;   /* when it was said last */
-    int64_t moment; /* that stated it first; may have been let go, 0 when only a change told of it */
-    uint32_t seen;  /* how often it was said */
-    float match;    /* fact_search: share of the question's words, weighted by rarity, 0..1 */
+    int64_t since; /* event time; TIME_MIN: it was so before the first record that told of it */
+    int64_t until; /* when another value took its place; TIME_UNKNOWN: it still holds */
+    int64_t last;  /* when it was said last */
+    int64_t
+        moment;    /* that stated it first; may have been let go, 0 when only a change told of it */
+    uint32_t seen; /* how often it was said */
+    float match;   /* fact_search: share of the question's words, weighted by rarity, 0..1 */
 };
 
 /*

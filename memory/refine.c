@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Two items hang together by the cosine of their latents, where both have one of the same model, and by
- * how close in time they are, so that streams of different kinds join too. Modularity compares what
- * hangs together within the two sides with what chance would give. Sizes: 10 KiB of stack.
+ * Two items hang together by the cosine of their latents, where both have one of the same model,
+ * and by how close in time they are, so that streams of different kinds join too. Modularity
+ * compares what hangs together within the two sides with what chance would give. Sizes: 10 KiB of
+ * stack.
  */
 #include "memory/refine.h"
 

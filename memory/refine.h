@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Where between two events the cut belongs: EM-LLM's refinement of event boundaries (Fountas et al.,
- * 2024) over moments of all streams. Thread: none of its own; no state.
+ * Where between two events the cut belongs: EM-LLM's refinement of event boundaries (Fountas et
+ * al., 2024) over moments of all streams. Thread: none of its own; no state.
  */
 #ifndef VARVE_MEMORY_REFINE_H
 #define VARVE_MEMORY_REFINE_H
@@ -13,8 +13,8 @@
 #define REFINE_WINDOW 24 /* moments on either side that are looked at */
 
 struct refine_item {
-    int64_t time;    /* of its start */
-    uint32_t model;  /* latents of different models are not compared; 0: it has none */
+    int64_t time;   /* of its start */
+    uint32_t model; /* latents of different models are not compared; 0: it has none */
     signed char vec[LATENT_DIM];
 };
 

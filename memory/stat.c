@@ -232,8 +232,8 @@ static int merge_span(struct question *q, const struct span *s, int64_t stream, 
     return r == SQL_DONE ? 0 : r;
 }
 
-static int item_name(struct question *q, int64_t stream, const struct sum *sum,
-                     struct arena *arena, const char **ret, struct errmsg *err)
+static int item_name(struct question *q, int64_t stream, const struct sum *sum, struct arena *arena,
+                     const char **ret, struct errmsg *err)
 {
     sqlite3_stmt *s;
     *ret = "";
@@ -377,8 +377,7 @@ static int answer_range(void *arg, struct question *q, int64_t stream, struct er
 }
 
 int stat_range(struct reader *reader, int64_t stream, int64_t since, int64_t until,
-               struct arena *arena, struct stat_item **ret, uint32_t *ret_count,
-               struct errmsg *err)
+               struct arena *arena, struct stat_item **ret, uint32_t *ret_count, struct errmsg *err)
 {
     struct question q;
     struct answer a = {.since = since, .until = until, .arena = arena};
@@ -493,14 +492,13 @@ int stat_usual(struct reader *reader, int64_t stream, enum stat_what what, int64
     *ret = (struct stat_usual){0};
     if (r == 0 && u.spread.n) {
         add_empty_hours(&u);
-        *ret = (struct stat_usual){.n = u.spread.n,
-                                   .weeks = (uint32_t)(hour < 0 ? (u.hours + HOURS_OF_WEEK - 1) /
-                                                                      HOURS_OF_WEEK
-                                                                : u.hours),
-                                   .mean = u.spread.mean,
-                                   .sd = spread_sd(&u.spread),
-                                   .least = u.spread.least,
-                                   .most = u.spread.most};
+        *ret = (struct stat_usual){
+            .n = u.spread.n,
+            .weeks = (uint32_t)(hour < 0 ? (u.hours + HOURS_OF_WEEK - 1) / HOURS_OF_WEEK : u.hours),
+            .mean = u.spread.mean,
+            .sd = spread_sd(&u.spread),
+            .least = u.spread.least,
+            .most = u.spread.most};
     }
     return end(&q, r);
 }
@@ -589,8 +587,7 @@ static int search_stream(void *arg, struct question *q, int64_t stream, struct e
 }
 
 int stat_find(struct reader *reader, int64_t stream, const char *words, uint32_t limit,
-              struct arena *arena, struct stat_item **ret, uint32_t *ret_count,
-              struct errmsg *err)
+              struct arena *arena, struct stat_item **ret, uint32_t *ret_count, struct errmsg *err)
 {
     struct question q;
     struct search f = {.words = words, .answer = {.arena = arena}};

@@ -68,7 +68,6 @@ int stat_usual(struct reader *r, int64_t stream, enum stat_what what, int64_t id
 /* A kind of line by words that all occur in it, or a channel by its name: those that match best
  * first, at most `limit`; only what, id, stream, name, count, first_at and last_at are filled. */
 int stat_find(struct reader *r, int64_t stream, const char *words, uint32_t limit,
-              struct arena *arena, struct stat_item **ret, uint32_t *ret_count,
-              struct errmsg *err);
+              struct arena *arena, struct stat_item **ret, uint32_t *ret_count, struct errmsg *err);
 
 #endif

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a moment's records state joins the history of its subject: the same value again counts, another
- * one closes the version that held then and opens a new one, whatever order things come in. A line
- * that says only how something is now ("restarted with version 3") and one that says what it was
- * before ("moved from A to B") find their subject by that value among subjects that share words.
+ * What a moment's records state joins the history of its subject: the same value again counts,
+ * another one closes the version that held then and opens a new one, whatever order things come in.
+ * A line that says only how something is now ("restarted with version 3") and one that says what it
+ * was before ("moved from A to B") find their subject by that value among subjects that share
+ * words.
  *
  * A subject that changes more often than FLOOD times within an hour is a measurement: its rows give
- * way to one without a value, and nothing of it is kept from then on. Sizes: SUBJECTS_MAX subjects a
- * stream (beyond, one that was said once only gives its place), VERSIONS_MAX versions of one.
+ * way to one without a value, and nothing of it is kept from then on. Sizes: SUBJECTS_MAX subjects
+ * a stream (beyond, one that was said once only gives its place), VERSIONS_MAX versions of one.
  */
 #include <string.h>
 #include <strings.h>
@@ -109,7 +110,8 @@ static int load_history(struct store *s, struct history *h, struct errmsg *err)
         struct version *v = &h->versions[h->count++];
         v->id = sqlite3_column_int64(q, 0);
         v->since = sqlite3_column_int64(q, 1);
-        v->until = sqlite3_column_type(q, 2) == SQLITE_NULL ? INT64_MAX : sqlite3_column_int64(q, 2);
+        v->until =
+            sqlite3_column_type(q, 2) == SQLITE_NULL ? INT64_MAX : sqlite3_column_int64(q, 2);
         v->last = sqlite3_column_int64(q, 3);
         copy_text(v->value, sizeof(v->value), q, 4);
     }
@@ -196,7 +198,8 @@ static int first_of_subject(struct store *s, const struct history *h, const stru
     return r ? r : insert(s, h, f->value, f->at, INT64_MAX, h->moment, f->at, err);
 }
 
-/* The version that held says something else: it ends here, and goes on later if it was said later. */
+/* The version that held says something else: it ends here, and goes on later if it was said later.
+ */
 static int contradict(struct store *s, const struct history *h, const struct version *held,
                       const struct version *next, const struct fact_seen *f, struct errmsg *err)
 {
@@ -232,7 +235,8 @@ static bool is_flood(const struct history *h, int64_t at)
 {
     uint32_t changes = 0;
     for (uint32_t i = 0; i < h->count; i++)
-        changes += h->versions[i].since > at - US_PER_HOUR && h->versions[i].since < at + US_PER_HOUR;
+        changes +=
+            h->versions[i].since > at - US_PER_HOUR && h->versions[i].since < at + US_PER_HOUR;
     return changes >= FLOOD || h->count == VERSIONS_MAX;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a moment counted, as its row of stat, and the kinds of lines that it counted. A stream has at
- * most KINDS_MAX kinds; lines of later ones count as records only.
+ * What a moment counted, as its row of stat, and the kinds of lines that it counted. A stream has
+ * at most KINDS_MAX kinds; lines of later ones count as records only.
  *
  * A small table remembers which row the encoder's number stands for. When the encoder finds that a
  * word of a kind varies, its text changes: then the row is renamed, so that it stays one kind.
@@ -66,8 +66,7 @@ static int kind_of(struct store *s, int64_t stream, const struct tally *t, int64
 {
     struct slice text = {t->kind.data, utf8_cut(t->kind.data, t->kind.size, KIND_TEXT_MAX)};
     uint64_t hash = XXH3_64bits_withSeed(text.data, text.size, (uint64_t)stream);
-    struct kind_slot *slot =
-        &s->kinds[((uint64_t)stream * 31 + t->kind_model) % KIND_SLOTS];
+    struct kind_slot *slot = &s->kinds[((uint64_t)stream * 31 + t->kind_model) % KIND_SLOTS];
     bool known = slot->kind && slot->stream == stream && slot->model == t->kind_model;
     *ret = 0;
     if (known && slot->hash == hash) {
@@ -147,8 +146,7 @@ int store_put_tallies(struct store *s, int64_t id, int64_t stream, const struct 
     sums_put(&sums, false, &s->sums_blob);
     if (buf_failed(&s->sums_blob))
         return err_set(err, ERR_NOMEM, "sums: %s", err_text(ERR_NOMEM));
-    return store_put_stat(s, id, stream, (struct slice){s->sums_blob.data, s->sums_blob.size},
-                          err);
+    return store_put_stat(s, id, stream, (struct slice){s->sums_blob.data, s->sums_blob.size}, err);
 }
 
 int store_take_back_kind(struct store *s, int64_t kind, uint64_t count, struct errmsg *err)

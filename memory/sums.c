@@ -441,8 +441,7 @@ static void read_values(struct cursor *c, struct sum *i)
     }
     i->least_at = time_of(c, first, cursor_varint(c));
     i->most_at = time_of(c, first, cursor_varint(c));
-    if (!isfinite(i->values.least) || !isfinite(i->values.most) ||
-        i->values.least > i->values.most)
+    if (!isfinite(i->values.least) || !isfinite(i->values.most) || i->values.least > i->values.most)
         c->failed = true;
 }
 

@@ -16,14 +16,14 @@
 #include "memory/calendar.h"
 #include "memory/stat.h"
 
-#define SUMS_KINDS 256       /* of a span; the commonest stay, the rest counts as records only */
-#define SUMS_CHANNELS 128    /* of a stream, the first ones */
-#define SUMS_NAMES 5         /* entities of a span */
-#define SUMS_MARKS 4         /* unusual runs of a span */
-#define SUMS_FACTS 6         /* facts that a span was the first to state */
-#define SUMS_MARK_TEXT 120   /* bytes of why */
-#define PROFILE_KINDS 8      /* kinds that have a profile, the commonest */
-#define PROFILE_CHANNELS 32  /* channels that have one, the first ones */
+#define SUMS_KINDS 256      /* of a span; the commonest stay, the rest counts as records only */
+#define SUMS_CHANNELS 128   /* of a stream, the first ones */
+#define SUMS_NAMES 5        /* entities of a span */
+#define SUMS_MARKS 4        /* unusual runs of a span */
+#define SUMS_FACTS 6        /* facts that a span was the first to state */
+#define SUMS_MARK_TEXT 120  /* bytes of why */
+#define PROFILE_KINDS 8     /* kinds that have a profile, the commonest */
+#define PROFILE_CHANNELS 32 /* channels that have one, the first ones */
 
 /* n values by their mean and the sum of their squared distances from it. */
 struct spread {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Happy path: the line is cut at blanks; a cue ("changed from … to", "is now", "has address") divides it
- * into a subject before and a value behind. Failure modes: none; a line without a cue, with an
- * empty side or with a pronoun for a subject states nothing. Sizes: 48 tokens on the stack.
+ * Happy path: the line is cut at blanks; a cue ("changed from … to", "is now", "has address")
+ * divides it into a subject before and a value behind. Failure modes: none; a line without a cue,
+ * with an empty side or with a pronoun for a subject states nothing. Sizes: 48 tokens on the stack.
  */
 #include "pipeline/facts.h"
 
@@ -86,11 +86,11 @@ static bool add_word(char *to, size_t room, struct slice word, bool lower)
 /* The tokens from `first` up to `end` or to where the clause ends. */
 static bool take_value(const struct line *l, int first, int end, char *to, size_t room)
 {
-    static const char *const behind[] = {"because", "since", "by",    "on",  "after", "due", "and",
-                                         "but",     "which", "until", "for", "when",  "via", "with",
-                                         NULL};
-    static const char *const no_value[] = {"not", "no", "a", "an", "the", "being", "too", "very", "so",
-                                           "going", "now", NULL};
+    static const char *const behind[] = {"because", "since", "by",  "on",    "after",
+                                         "due",     "and",   "but", "which", "until",
+                                         "for",     "when",  "via", "with",  NULL};
+    static const char *const no_value[] = {"not", "no",   "a",  "an",    "the", "being",
+                                           "too", "very", "so", "going", "now", NULL};
     int last = first;
     to[0] = '\0';
     if (first >= end || is_any(l, first, no_value))
@@ -119,8 +119,8 @@ static bool take_subject(const struct line *l, int end, const char *attribute, c
         "trace", "is",      "are",   "was",    "were", "has",     "have",  "had",   "been",
         "being", "will",    "now",   "just",   "its",  "by",      "of",    "my",    "our",
         "got",   "finally", "level", "please", "so",   "then",    "note",  "and",   NULL};
-    static const char *const pronouns[] = {"it",   "i",     "this", "that", "there", "he",
-                                           "she",  "they",  "you",  "we",   "what",  "who",
+    static const char *const pronouns[] = {"it",   "i",     "this",  "that",  "there",      "he",
+                                           "she",  "they",  "you",   "we",    "what",       "who",
                                            "here", "which", "these", "those", "everything", NULL};
     int first = 0, words = 0;
     for (int i = 0; i < end; i++) /* a clause of its own: "done; setpoint is 20" */
@@ -161,9 +161,9 @@ static const char *attribute_of(const struct line *l, int verb)
 }
 
 static const char *const change_verbs[] = {
-    "changed",   "moved",    "upgraded",   "downgraded", "handed",  "renamed",     "switched",
-    "updated",   "migrated", "reassigned", "transferred", "promoted", "demoted",   "raised",
-    "lowered",   "set",      "replaced",   "relocated",  "rescheduled", "reset",   NULL};
+    "changed", "moved",    "upgraded",   "downgraded",  "handed",      "renamed", "switched",
+    "updated", "migrated", "reassigned", "transferred", "promoted",    "demoted", "raised",
+    "lowered", "set",      "replaced",   "relocated",   "rescheduled", "reset",   NULL};
 
 /* "… changed from A to B", "… moved from address A to B". */
 static bool from_to(const struct line *l, int from, struct fact_seen *f)
@@ -206,8 +206,8 @@ static bool plain_sentence(const struct line *l, int verb)
 static bool is_attribute(const struct line *l, int i)
 {
     static const char *const names[] = {
-        "address", "ip",       "role",     "version", "owner",  "name",     "limit",  "setpoint",
-        "port",    "mac",      "serial",   "release", "mode",   "schedule", "group",  "hostname",
+        "address", "ip",       "role",     "version",  "owner", "name",     "limit",  "setpoint",
+        "port",    "mac",      "serial",   "release",  "mode",  "schedule", "group",  "hostname",
         "alias",   "email",    "phone",    "firmware", "size",  "capacity", "target", "threshold",
         "id",      "location", "priority", "timezone", "label", "password", NULL};
     return is_any(l, i, names);

@@ -192,8 +192,8 @@ START_TEST(test_questions)
     consolidate_all(s);
     const struct reader_options o = {.path = path, .clock = &now};
     OK(reader_open(&o, &reader, &err));
-    OK(fact_search(reader, "what is the setpoint of the thermostat in room vanoke?", TIME_UNKNOWN, 5,
-                   &arena, &facts, &n, &err));
+    OK(fact_search(reader, "what is the setpoint of the thermostat in room vanoke?", TIME_UNKNOWN,
+                   5, &arena, &facts, &n, &err));
     ck_assert_uint_eq(n, 2);
     ck_assert_str_eq(facts[0].value, "21.5");
     ck_assert_str_eq(facts[0].stream_name, "home");

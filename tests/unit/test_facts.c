@@ -61,8 +61,9 @@ END_TEST
 /* Any bytes at all; long words and long lines. */
 START_TEST(test_rubbish)
 {
-    static const char *const parts[] = {"from", "to", "changed", "is", "now", " ", "  ", "\"", ":",
-                                        "A", "=", "has", "version", "\xc3\xa4", "x[", ".", "1.2"};
+    static const char *const parts[] = {"from",    "to",       "changed", "is", "now", " ",
+                                        "  ",      "\"",       ":",       "A",  "=",   "has",
+                                        "version", "\xc3\xa4", "x[",      ".",  "1.2"};
     struct fact_seen f;
     char line[500];
     uint64_t random = 7;
@@ -81,7 +82,8 @@ START_TEST(test_rubbish)
         }
         if (facts_find((struct slice){line, n}, round % 2, &f)) {
             ck_assert(f.subject[0] && f.value[0]);
-            ck_assert(memchr(f.subject, 0, sizeof(f.subject)) && memchr(f.value, 0, sizeof(f.value)));
+            ck_assert(memchr(f.subject, 0, sizeof(f.subject)) &&
+                      memchr(f.value, 0, sizeof(f.value)));
         }
     }
 }

@@ -121,8 +121,11 @@ static void put_values(struct store *s, int64_t stream, uint64_t seq, uint32_t n
 
 static void set_times(struct store *s, int64_t stream, int64_t first, int64_t last)
 {
-    struct store_stream row = {
-        .id = stream, .source = "test", .next_seq = 1 << 30, .first_time = first, .last_time = last};
+    struct store_stream row = {.id = stream,
+                               .source = "test",
+                               .next_seq = 1 << 30,
+                               .first_time = first,
+                               .last_time = last};
     OK(store_begin(s, &err));
     OK(store_stream_update(s, &row, &err));
     OK(store_commit(s, &err));
@@ -159,8 +162,8 @@ START_TEST(test_sums_merge)
         one.last_at = one.first_at + 9 * US_PER_SECOND;
         one.least_at = one.most_at = one.first_at;
         ck_assert_int_eq(sums_add(&parts[p], &one), 0);
-        ck_assert_int_eq(sums_count(&parts[p], STAT_KIND, 100 + p % 2, 5, one.first_at,
-                                    one.last_at), 0);
+        ck_assert_int_eq(
+            sums_count(&parts[p], STAT_KIND, 100 + p % 2, 5, one.first_at, one.last_at), 0);
     }
     for (int p = 0; p < 8; p++) {
         buf_clear(&b);
@@ -201,13 +204,18 @@ START_TEST(test_sums_bounded)
     struct buf b = {0};
     sums_init(&s, &arena, &arena);
     for (int i = 0; i < 3000; i++)
-        ck_assert_int_eq(sums_count(&s, STAT_KIND, 1 + i, 1 + (uint64_t)(i % 50 == 0), MONDAY,
-                                    MONDAY), 0);
+        ck_assert_int_eq(
+            sums_count(&s, STAT_KIND, 1 + i, 1 + (uint64_t)(i % 50 == 0), MONDAY, MONDAY), 0);
     for (int i = 0; i < 500; i++)
-        ck_assert_int_eq(sums_add(&s, &(struct sum){.what = STAT_CHANNEL, .id = i, .count = 1,
-                                                    .first_at = MONDAY, .last_at = MONDAY,
-                                                    .values = {1, i, 0, i, i}, .least_at = MONDAY,
-                                                    .most_at = MONDAY}), 0);
+        ck_assert_int_eq(sums_add(&s, &(struct sum){.what = STAT_CHANNEL,
+                                                    .id = i,
+                                                    .count = 1,
+                                                    .first_at = MONDAY,
+                                                    .last_at = MONDAY,
+                                                    .values = {1, i, 0, i, i},
+                                                    .least_at = MONDAY,
+                                                    .most_at = MONDAY}),
+                         0);
     sums_put(&s, true, &b);
     sums_init(&back, &arena, &arena);
     ck_assert_int_eq(sums_merge(&back, b.data, b.size, -1), 0);
@@ -227,8 +235,13 @@ START_TEST(test_sums_damaged)
     sums_init(&s, &arena, &arena);
     const struct sum_mark mark = {
         .moment = 7, .at = MONDAY, .score = 0.8, .bits = 12, .times = 1, .why = {"a why", 5}};
-    struct sum one = {.what = STAT_CHANNEL, .id = 2, .count = 4, .first_at = MONDAY,
-                      .last_at = MONDAY, .values = {4, 1, 2, 0, 3}, .least_at = MONDAY,
+    struct sum one = {.what = STAT_CHANNEL,
+                      .id = 2,
+                      .count = 4,
+                      .first_at = MONDAY,
+                      .last_at = MONDAY,
+                      .values = {4, 1, 2, 0, 3},
+                      .least_at = MONDAY,
                       .most_at = MONDAY};
     ck_assert_int_eq(sums_add(&s, &one), 0);
     ck_assert_int_eq(sums_count(&s, STAT_KIND, 9, 40, MONDAY, MONDAY + HOUR), 0);
@@ -260,6 +273,26 @@ START_TEST(test_sums_damaged)
         arena_deinit(&own);
     }
     buf_deinit(&b);
+}
+END_TEST
+
+/* A damaged row of stat is named, and does not keep spans from being made. */
+START_TEST(test_damaged_row)
+{
+    struct store *s = opened();
+    int64_t a = stream_of(s, "log");
+    put_kind(s, a, 1, 10, MONDAY, "request <*>", 1);
+    store_close(s);
+    sqlite3 *db;
+    ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
+    OK(sql_exec(db, "UPDATE stat SET data=x'01FFFFFF'", &err));
+    sqlite3_close(db);
+    s = opened();
+    consolidate_all(s);
+    ck_assert_int_eq(number("SELECT records FROM moment WHERE stratum=5"), 10);
+    ck_assert_int_eq(verify_file(path, NULL, &err), ERR_CORRUPT);
+    ck_assert_ptr_nonnull(strstr(err.text, "its sums"));
+    store_close(s);
 }
 END_TEST
 
@@ -483,6 +516,7 @@ int main(void)
     tcase_add_test(t, test_sums_merge);
     tcase_add_test(t, test_sums_bounded);
     tcase_add_test(t, test_sums_damaged);
+    tcase_add_test(t, test_damaged_row);
     tcase_add_test(t, test_range);
     tcase_add_test(t, test_usual);
     tcase_add_test(t, test_evicted_stays_forgotten_goes);
