@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "daemon/daemon.h"
+#include "memory/sketch.h"
 
 #define QUEUE_LEAST (128 << 10)
 #define SMALL (16 << 20) /* a budget in which a moment of many records is a large thing */
@@ -118,4 +119,32 @@ void budget_tick(struct daemon *d)
     t->job.lazy = true;
     t->job.size = sizeof(t->touched);
     writer_post(&d->writer, &t->job, false);
+}
+
+struct let_go {
+    struct message message;
+    struct daemon *daemon;
+    size_t count;
+    int64_t ids[];
+};
+
+/* While they are being loaded the loader owns them: what went then stays as a sketch of nothing. */
+static void drop_sketches(struct message *message)
+{
+    struct let_go *l = container_of(message, struct let_go, message);
+    if (l->daemon->sketches_loaded)
+        sketch_index_remove(l->daemon->sketches, l->ids, l->count);
+    mem_free(l);
+}
+
+void budget_let_go(void *arg, const int64_t *ids, size_t count)
+{
+    struct daemon *d = arg;
+    struct let_go *l = mem_alloc(sizeof(*l) + count * sizeof(*ids));
+    if (!l)
+        return;
+    *l = (struct let_go){.daemon = d, .count = count};
+    memcpy(l->ids, ids, count * sizeof(*ids));
+    l->message.deliver = drop_sketches;
+    mailbox_post(&d->mailbox, &l->message);
 }

@@ -29,6 +29,9 @@ struct touched {
     size_t count;
 };
 
+/* On the writer's thread: moments were let go, their sketches go too. `arg` is the daemon. */
+void budget_let_go(void *arg, const int64_t *ids, size_t count);
+
 /* An answer used a memory. Beyond TOUCHED_MAX between two seconds they are not counted. */
 void budget_used(struct daemon *d, int64_t id);
 /* Once a second: gives them to the writer. */

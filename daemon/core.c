@@ -329,7 +329,7 @@ static int start_threads(struct daemon *d, struct errmsg *err)
 {
     int rc = mailbox_init(&d->mailbox, &d->loop);
     if (rc == 0)
-        rc = writer_init(&d->writer, d->store, &d->mailbox);
+        rc = writer_init(&d->writer, d->store, &d->mailbox, budget_let_go, d);
     if (rc == 0)
         rc = pool_init(&d->model_pool, (unsigned)d->config->model.threads, "model", MODEL_NICE,
                        &d->mailbox);

@@ -27,6 +27,7 @@
                                       */
 #define IDLE_MS 1000
 #define BETWEEN_MS 20 /* two steps of consolidation */
+#define LET_GO_MOST 64
 #define NO_ROOM_MS 20 /* a wait for a reader to end, or for more to be summed up */
 #define NO_ROOM_WAITS 50
 #define COMPLAIN_US (60 * US_PER_SECOND)
@@ -155,6 +156,10 @@ static int room_step(struct writer *w, size_t need)
 {
     struct errmsg err = {""};
     int rc = store_make_room(w->store, (int64_t)need, &err);
+    int64_t ids[LET_GO_MOST];
+    size_t gone = store_let_go(w->store, ids, LET_GO_MOST);
+    if (gone > 0)
+        w->let_go(w->let_go_arg, ids, gone);
     int64_t now = clock_mono(clock_system());
     if (rc >= 0 && rc != STORE_NO_ROOM)
         return rc;
@@ -303,9 +308,10 @@ static void *thread_main(void *arg)
     return NULL;
 }
 
-int writer_init(struct writer *w, struct store *store, struct mailbox *mailbox)
+int writer_init(struct writer *w, struct store *store, struct mailbox *mailbox,
+                void (*let_go)(void *arg, const int64_t *ids, size_t count), void *arg)
 {
-    *w = (struct writer){.store = store, .mailbox = mailbox};
+    *w = (struct writer){.store = store, .mailbox = mailbox, .let_go = let_go, .let_go_arg = arg};
     w->last = &w->first;
     w->aside_last = &w->aside;
     pthread_condattr_t monotonic; /* a jump of the wall clock must not make it wait for an hour */

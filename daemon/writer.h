@@ -51,6 +51,8 @@ struct writer {
     size_t queued_bytes;
     unsigned urgent; /* of the queued jobs: those that are not lazy */
     bool started, stopping;
+    void (*let_go)(void *arg, const int64_t *ids, size_t count); /* its thread: moments went */
+    void *let_go_arg;
     struct store_usage usage;              /* a second old at most while there is work */
     int64_t usage_at;                      /* monotonic */
     int64_t complained;                    /* that there is no room; monotonic */
@@ -60,7 +62,8 @@ struct writer {
 };
 
 /* Takes over `store`: from now on only the writer's thread touches it. */
-int writer_init(struct writer *w, struct store *store, struct mailbox *mailbox);
+int writer_init(struct writer *w, struct store *store, struct mailbox *mailbox,
+                void (*let_go)(void *arg, const int64_t *ids, size_t count), void *arg);
 /* Any thread but the writer's. A pool thread waits while the queue is over its bound; the loop,
  * which must not wait, passes `may_wait` false. */
 void writer_post(struct writer *w, struct write_job *job, bool may_wait);

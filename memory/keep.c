@@ -208,9 +208,22 @@ static int let_go(struct store *s, enum keep_class class, int64_t id, struct err
                                     : store_erase_span(s, id, err);
     if (r == ERASE_HAS_CHILDREN || r == ERR_BUSY || r == ERR_NOTFOUND)
         return 0; /* the file changed since the look */
+    struct keeper *k = s->keeper;
     if (r == 0)
-        s->keeper->counts.let_go[class]++;
+        k->counts.let_go[class]++;
+    if (r == 0 && class == KEEP_MOMENTS && k->gone_count < KEEP_POOL)
+        k->gone[k->gone_count++] = id;
     return r;
+}
+
+size_t store_let_go(struct store *s, int64_t *ids, size_t max)
+{
+    struct keeper *k = s->keeper;
+    size_t n = k->gone_count < max ? k->gone_count : max;
+    memcpy(ids, k->gone, n * sizeof(*ids));
+    memmove(k->gone, k->gone + n, (k->gone_count - n) * sizeof(*ids));
+    k->gone_count -= (uint32_t)n;
+    return n;
 }
 
 /* STORE_MORE: something went. 0: nothing of the class may. */
@@ -218,6 +231,7 @@ static int let_some_go(struct store *s, enum keep_class class, bool all, struct 
 {
     struct keeper *k = s->keeper;
     int64_t most = bounded((k->log_most - log_full(k)) / VICTIM_LOG, 2, VICTIMS_MOST), id;
+    uint32_t before = k->gone_count;
     most = k->cautious ? 1 : most;
     int r = store_begin(s, err), n = 0;
     if (r)
@@ -230,8 +244,10 @@ static int let_some_go(struct store *s, enum keep_class class, bool all, struct 
     }
     if (r == 0 || r == SQL_DONE)
         r = store_commit(s, err);
-    if (r)
+    if (r) {
         store_rollback(s);
+        k->gone_count = before;
+    }
     if (r == ERR_FULL && !k->cautious) { /* fewer at a time take less room on the way */
         k->cautious = true;
         k->pool_count = 0;

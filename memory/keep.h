@@ -42,6 +42,10 @@ size_t store_batch_most(const struct store *s);
 /* After a commit: does the log want a checkpoint? */
 bool store_log_is_full(const struct store *s);
 
+/* Ids of moments that went since the last call, at most `max`: for the sketches. A few may be left
+ * out. */
+size_t store_let_go(struct store *s, int64_t *ids, size_t max);
+
 /* Memories that answers used, as one job of a transaction: they are fresh again. Unknown ids are
  * ignored. */
 int store_touch(struct store *s, const int64_t *ids, size_t count, struct errmsg *err);

@@ -101,6 +101,8 @@ struct keeper {
     int64_t fixed;                   /* what is there whatever is kept: snapshots, counters, tables */
     uint32_t measures, looks;
     uint64_t random;
+    int64_t gone[KEEP_POOL]; /* moments that went */
+    uint32_t gone_count;
 };
 
 static inline sqlite3_stmt *keep_stmt(struct store *s, enum keep_statement which)

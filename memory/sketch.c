@@ -9,6 +9,7 @@
 
 #include <math.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -18,17 +19,19 @@
 #define CHUNKS 4096 /* 16 million moments */
 #define WORDS (LATENT_DIM / 64)
 
+/* Atomic throughout: a slot whose moment went is filled again while others search. */
 struct sketch {
-    uint64_t bits[WORDS];
-    int64_t time;
+    _Atomic uint64_t bits[WORDS];
+    _Atomic int64_t time;
     _Atomic int64_t id; /* 0: removed */
-    int32_t stream;
-    int32_t kind;
+    atomic_int stream, kind;
 };
 
 struct sketch_index {
     struct sketch *_Atomic chunks[CHUNKS];
-    atomic_uint count;
+    atomic_uint slots; /* published */
+    atomic_uint count; /* of them in use */
+    struct buf free;   /* the appender's: uint32_t, slots to fill again */
 };
 
 int sketch_index_new(struct sketch_index **ret)
@@ -43,6 +46,7 @@ void sketch_index_free(struct sketch_index *ix)
         return;
     for (int i = 0; i < CHUNKS; i++)
         mem_free(atomic_load(&ix->chunks[i]));
+    buf_deinit(&ix->free);
     mem_free(ix);
 }
 
@@ -63,61 +67,101 @@ static bool signs(const float *latent, uint64_t *ret)
     return any;
 }
 
+static struct sketch *slot(const struct sketch_index *ix, uint32_t at)
+{
+    struct sketch *chunk = atomic_load_explicit(&ix->chunks[at / CHUNK], memory_order_relaxed);
+    return chunk ? &chunk[at % CHUNK] : NULL;
+}
+
+/* One that was used before, or a fresh one, which is published later. NULL with *ret_rc. */
+static struct sketch *take_slot(struct sketch_index *ix, uint32_t *ret_at, int *ret_rc)
+{
+    if (ix->free.size > 0) {
+        ix->free.size -= sizeof(*ret_at);
+        memcpy(ret_at, ix->free.data + ix->free.size, sizeof(*ret_at));
+        return slot(ix, *ret_at);
+    }
+    *ret_at = atomic_load_explicit(&ix->slots, memory_order_relaxed);
+    *ret_rc = ERR_LIMIT;
+    if (*ret_at == CHUNK * CHUNKS)
+        return NULL;
+    if (!slot(ix, *ret_at)) {
+        struct sketch *chunk = mem_calloc(CHUNK, sizeof(*chunk));
+        *ret_rc = ERR_NOMEM;
+        if (!chunk)
+            return NULL;
+        atomic_store_explicit(&ix->chunks[*ret_at / CHUNK], chunk, memory_order_release);
+    }
+    return slot(ix, *ret_at);
+}
+
 int sketch_index_append(struct sketch_index *ix, int64_t id, int64_t stream, enum stream_kind kind,
                         int64_t time, const float *latent)
 {
-    uint32_t at = atomic_load_explicit(&ix->count, memory_order_relaxed);
     uint64_t bits[WORDS];
+    uint32_t at;
+    int rc = 0;
     if (!signs(latent, bits))
         return 0;
-    if (at == CHUNK * CHUNKS)
-        return ERR_LIMIT;
-    struct sketch *chunk = atomic_load_explicit(&ix->chunks[at / CHUNK], memory_order_relaxed);
-    if (!chunk) {
-        chunk = mem_calloc(CHUNK, sizeof(*chunk));
-        if (!chunk)
-            return ERR_NOMEM;
-        atomic_store_explicit(&ix->chunks[at / CHUNK], chunk, memory_order_release);
-    }
-    struct sketch *s = &chunk[at % CHUNK];
-    memcpy(s->bits, bits, sizeof(bits));
-    s->time = time;
-    s->stream = (int32_t)stream;
-    s->kind = (int32_t)kind;
-    atomic_store_explicit(&s->id, id, memory_order_relaxed);
-    atomic_store_explicit(&ix->count, at + 1, memory_order_release);
+    struct sketch *s = take_slot(ix, &at, &rc);
+    if (!s)
+        return rc;
+    for (int i = 0; i < WORDS; i++)
+        atomic_store_explicit(&s->bits[i], bits[i], memory_order_relaxed);
+    atomic_store_explicit(&s->time, time, memory_order_relaxed);
+    atomic_store_explicit(&s->stream, (int)stream, memory_order_relaxed);
+    atomic_store_explicit(&s->kind, (int)kind, memory_order_relaxed);
+    atomic_store_explicit(&s->id, id, memory_order_release);
+    if (at == atomic_load_explicit(&ix->slots, memory_order_relaxed))
+        atomic_store_explicit(&ix->slots, at + 1, memory_order_release);
+    atomic_fetch_add_explicit(&ix->count, 1, memory_order_relaxed);
     return 0;
 }
 
-void sketch_index_remove(struct sketch_index *ix, int64_t id)
+static int compare_id(const void *a, const void *b)
 {
-    uint32_t count = sketch_index_count(ix);
-    for (uint32_t i = 0; i < count; i++) {
-        struct sketch *s =
-            &atomic_load_explicit(&ix->chunks[i / CHUNK], memory_order_relaxed)[i % CHUNK];
-        if (atomic_load_explicit(&s->id, memory_order_relaxed) == id)
-            atomic_store_explicit(&s->id, 0, memory_order_relaxed);
+    const int64_t *x = a, *y = b;
+    return (*x > *y) - (*x < *y);
+}
+
+void sketch_index_remove(struct sketch_index *ix, int64_t *ids, size_t count)
+{
+    uint32_t slots = atomic_load_explicit(&ix->slots, memory_order_relaxed);
+    qsort(ids, count, sizeof(*ids), compare_id);
+    for (uint32_t i = 0; i < slots && count > 0; i++) {
+        struct sketch *s = slot(ix, i);
+        int64_t id = atomic_load_explicit(&s->id, memory_order_relaxed);
+        if (id == 0 || !bsearch(&id, ids, count, sizeof(*ids), compare_id))
+            continue;
+        atomic_store_explicit(&s->id, 0, memory_order_relaxed);
+        atomic_fetch_sub_explicit(&ix->count, 1, memory_order_relaxed);
+        if (buf_reserve(&ix->free, sizeof(i)) == 0) /* else the slot stays empty */
+            buf_append(&ix->free, &i, sizeof(i));
     }
 }
 
 static bool passes(const struct sketch *s, const struct sketch_filter *f)
 {
-    if (s->kind != (int32_t)f->kind || (f->since != TIME_UNKNOWN && s->time < f->since) ||
-        (f->until != TIME_UNKNOWN && s->time >= f->until))
+    int64_t time = atomic_load_explicit(&s->time, memory_order_relaxed);
+    int stream = atomic_load_explicit(&s->stream, memory_order_relaxed);
+    if (atomic_load_explicit(&s->kind, memory_order_relaxed) != (int)f->kind ||
+        (f->since != TIME_UNKNOWN && time < f->since) ||
+        (f->until != TIME_UNKNOWN && time >= f->until))
         return false;
     if (f->stream_count == 0)
         return true;
     for (uint32_t i = 0; i < f->stream_count; i++)
-        if (s->stream == (int32_t)f->streams[i])
+        if (stream == (int)f->streams[i])
             return true;
     return false;
 }
 
-static uint32_t distance(const uint64_t *a, const uint64_t *b)
+static uint32_t distance(const uint64_t *a, const struct sketch *b)
 {
     uint32_t d = 0;
     for (int i = 0; i < WORDS; i++)
-        d += (uint32_t)__builtin_popcountll(a[i] ^ b[i]);
+        d += (uint32_t)__builtin_popcountll(
+            a[i] ^ atomic_load_explicit(&b->bits[i], memory_order_relaxed));
     return d;
 }
 
@@ -126,18 +170,19 @@ uint32_t sketch_index_search(const struct sketch_index *ix, const float *latent,
                              uint32_t max)
 {
     uint64_t bits[WORDS];
-    uint32_t found = 0, count = sketch_index_count(ix);
+    uint32_t found = 0, slots = atomic_load_explicit(&ix->slots, memory_order_acquire);
     if (max == 0 || !signs(latent, bits))
         return 0;
-    /* Newest first: of equals, the newer ones stay. */
-    for (uint32_t i = count; i-- > 0;) {
-        const struct sketch *s =
-            &atomic_load_explicit(&ix->chunks[i / CHUNK], memory_order_relaxed)[i % CHUNK];
-        uint32_t d = distance(bits, s->bits);
-        if (found == max && d >= ret[max - 1].distance)
+    /* From the last slot on: of equals the newer ones stay, until slots are used again. */
+    for (uint32_t i = slots; i-- > 0;) {
+        const struct sketch *s = slot(ix, i);
+        int64_t id = atomic_load_explicit(&s->id, memory_order_acquire);
+        uint32_t d = distance(bits, s);
+        if (id == 0 || (found == max && d >= ret[max - 1].distance) || !passes(s, filter))
             continue;
-        int64_t id = atomic_load_explicit(&s->id, memory_order_relaxed);
-        if (id == 0 || !passes(s, filter))
+        /* Filled again meanwhile: half of it was another's. */
+        atomic_thread_fence(memory_order_acquire);
+        if (atomic_load_explicit(&s->id, memory_order_relaxed) != id)
             continue;
         uint32_t at = found < max ? found++ : max - 1;
         for (; at > 0 && ret[at - 1].distance > d; at--)

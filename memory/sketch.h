@@ -24,8 +24,10 @@ void sketch_index_free(struct sketch_index *ix);
 /* An all-zero latent is not kept. Returns 0, ERR_NOMEM or ERR_LIMIT (16 million moments). */
 int sketch_index_append(struct sketch_index *ix, int64_t id, int64_t stream, enum stream_kind kind,
                         int64_t time, const float *latent);
-/* After memory.forget; the appending thread's. Unknown ids are ignored. */
-void sketch_index_remove(struct sketch_index *ix, int64_t id);
+/* Memories that were forgotten or let go: their room is used again. One scan a call; orders `ids`;
+ * the appending thread's. Unknown ids are ignored. */
+void sketch_index_remove(struct sketch_index *ix, int64_t *ids, size_t count);
+/* How many there are. */
 uint32_t sketch_index_count(const struct sketch_index *ix);
 
 /*

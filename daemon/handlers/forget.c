@@ -185,8 +185,13 @@ static void drop_sketches(struct forgetting *f)
 {
     size_t n;
     const int64_t *ids = forget_moments(f->forget, &n);
-    for (; f->sketches < n; f->sketches++)
-        sketch_index_remove(f->daemon->sketches, ids[f->sketches]);
+    while (f->sketches < n) {
+        int64_t some[64];
+        size_t count = n - f->sketches < 64 ? n - f->sketches : 64;
+        memcpy(some, ids + f->sketches, count * sizeof(*some));
+        sketch_index_remove(f->daemon->sketches, some, count);
+        f->sketches += count;
+    }
 }
 
 static void step_done(struct write_job *job)

@@ -78,8 +78,9 @@ START_TEST(test_filter_and_remove)
     ck_assert_int_eq(hits[0].id, 6);
     f.until = 500;
     ck_assert_uint_eq(sketch_index_search(ix, latent, &f, hits, 8), 0);
-    sketch_index_remove(ix, 2);
-    sketch_index_remove(ix, 77);
+    int64_t gone[] = {77, 2};
+    sketch_index_remove(ix, gone, 2);
+    ck_assert_uint_eq(sketch_index_count(ix), 5);
     ck_assert_uint_eq(sketch_index_search(ix, latent, &any_text, hits, 8), 2);
 }
 END_TEST
