@@ -21,7 +21,7 @@ sys.path.insert(0, str(ROOT / "tests" / "integration"))
 import varvetest  # noqa: E402  (the client that the integration tests use)
 
 ANSWER_BYTES = 4096
-SETTLED = 0.4             # seconds without work that make a settled daemon
+SETTLED = 0.5             # seconds without work that make a settled daemon
 HOUR = 3600 * story.SECOND
 
 
@@ -173,16 +173,24 @@ class Varve:
                     self.notes.append(f"{secret} is still in {f.name} after it was erased")
 
     def settle(self):
-        """Until consolidation has nothing to do: the processor time stands still."""
+        """Until the writer, which also consolidates and lets go, has had nothing to do for a while."""
         last = None
         while True:
             status = self.client.call("daemon.status")
             self.largest = max(self.largest, self.bytes())
-            if last is not None and status["cpu_seconds"] - last <= 0.02 \
-                    and status["writer"].get("jobs", 0) == 0:
+            now = (status["writer"]["commits"], status["forgetting"], self.due())
+            if now == last and status["queues"]["writer_jobs"] == 0:
                 return
-            last = status["cpu_seconds"]
+            last = now
             time.sleep(SETTLED)
+
+    def due(self):
+        """Spans that are to be made (again): where some rest until later, that many stay."""
+        db = sqlite3.connect(f"file:{self.daemon.database}?mode=ro", uri=True)
+        try:
+            return db.execute("SELECT count(*) FROM dirty").fetchone()[0]
+        finally:
+            db.close()
 
     def bytes(self):
         """Database, WAL and whatever else lies in the folder; a file may go while it is looked at."""
