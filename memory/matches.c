@@ -15,6 +15,7 @@
 #define DECODE_MOMENTS 2000
 #define DECODE_BYTES (12u << 20)
 #define MATCHES_MAX 50000
+#define COMMON_ROWS 400 /* of the index: a word with more may be left out by the sieve */
 #define RARE_WORDS 3    /* one of so many of the rarest words must be in a match */
 #define ABOUT_SHARE 0.3 /* of the best one's coverage */
 
@@ -26,6 +27,7 @@ struct finding {
     uint32_t capacity;
     size_t bytes;
     uint32_t decoded;
+    double best; /* coverage */
 };
 
 /* The rarest words of the question that memory knows, at most `max` of those in `among`. */
@@ -95,6 +97,8 @@ static int read_moment(struct finding *f, const struct moment_row *row, struct e
         terms |= of_stream;
         struct match m = {row->id, row->stream, &records[i], terms,
                           rank_coverage(&f->out->rank, terms)};
+        if (m.coverage > f->best)
+            f->best = m.coverage;
         rc = add(f, &m, err);
     }
     return rc;
@@ -127,7 +131,26 @@ static void keep_like_best(const struct reader *r, struct matches *out, enum mat
             out->items[kept++] = *m;
     }
     out->count = kept;
-    qsort(out->items, kept, sizeof(*out->items), compare_times);
+    if (kept)
+        qsort(out->items, kept, sizeof(*out->items), compare_times);
+}
+
+/* Words that the sieve may not have looked up in every moment. */
+static uint64_t common_words(const struct reader *r, const struct rank_query *q)
+{
+    uint64_t mask = 0;
+    for (uint32_t i = 0; i < q->words.count; i++)
+        if (words_df_rows(r->df, q->words.words[i].hash) > COMMON_ROWS)
+            mask |= 1ull << i;
+    return mask;
+}
+
+/* Can a moment with these words hold a record that is kept beside the best so far? */
+static bool may_match(const struct finding *f, uint64_t terms, uint64_t common,
+                      enum matches_how how, double best)
+{
+    double coverage = rank_coverage(&f->out->rank, terms | common);
+    return how == MATCHES_ANY || coverage >= (how == MATCHES_SAME ? 0.999 : ABOUT_SHARE) * best;
 }
 
 int matches_find(struct reader *r, struct slice text, const struct reader_filter *filter,
@@ -146,10 +169,12 @@ int matches_find(struct reader *r, struct slice text, const struct reader_filter
     if (!f.required)
         return 0;
     struct candidate_query cq = {.rank = &ret->rank, .filter = filter};
+    uint64_t common = common_words(r, &ret->rank);
     int rc = candidates_find(r, &cq, &candidates, &count, &bounded, err);
     for (uint32_t i = 0; i < count && rc == 0; i++) {
         struct moment_row row;
-        if (!(candidates[i].terms & f.required))
+        if (!(candidates[i].terms & f.required) ||
+            !may_match(&f, candidates[i].terms, common, how, f.best))
             continue;
         if (f.decoded == DECODE_MOMENTS || f.bytes > DECODE_BYTES ||
             clock_mono(r->clock) > deadline) {
