@@ -124,25 +124,30 @@ static const char *const class_names[KEEP_CLASSES] = {
     [KEEP_HOURS] = "hours",       [KEEP_DAYS] = "days",
 };
 
-static void memory_json(struct daemon *d, struct jsonw *w)
+/* A line for people each: what is kept of it, what was let go. */
+static void kept_json(const struct store_usage *u, struct jsonw *w)
 {
-    struct store_usage u;
-    writer_usage(&d->writer, &u);
-    jsonw_object(w);
     for (int c = 0; c < KEEP_CLASSES; c++) {
-        jsonw_key(w, class_names[c]);
+        char key[24];
+        snprintf(key, sizeof(key), "kept_%s", class_names[c]);
+        jsonw_key(w, key);
         jsonw_object(w);
-        jsonw_kv_int(w, "count", u.count[c]);
-        jsonw_kv_int(w, "bytes", u.bytes[c]);
-        jsonw_kv_int(w, "let_go", u.let_go[c]);
+        jsonw_kv_int(w, "count", u->count[c]);
+        jsonw_kv_int(w, "bytes", u->bytes[c]);
+        jsonw_kv_int(w, "let_go", u->let_go[c]);
         jsonw_object_end(w);
     }
-    jsonw_kv_int(w, "room_bytes", u.room);
-    jsonw_kv_int(w, "pinned_bytes", u.pinned);
-    jsonw_kv_int(w, "features", u.features);
-    jsonw_kv_fixed(w, "tau", u.tau, 1);
-    jsonw_kv_fixed(w, "load", u.load, 3);
-    jsonw_kv_fixed(w, "load_mean", u.load_mean, 3);
+}
+
+static void memory_json(const struct store_usage *u, struct jsonw *w)
+{
+    jsonw_object(w);
+    jsonw_kv_int(w, "room_bytes", u->room);
+    jsonw_kv_int(w, "pinned_bytes", u->pinned);
+    jsonw_kv_int(w, "features", u->features);
+    jsonw_kv_fixed(w, "tau", u->tau, 1);
+    jsonw_kv_fixed(w, "load", u->load, 3);
+    jsonw_kv_fixed(w, "load_mean", u->load_mean, 3);
     jsonw_object_end(w);
 }
 
@@ -176,8 +181,11 @@ void handle_status(struct daemon *d, struct ipc_request *req)
     jsonw_kv_int(&w, "redacted", (int64_t)t.redacted);
     jsonw_kv_int(&w, "late", (int64_t)t.late);
     jsonw_kv_int(&w, "gaps", (int64_t)t.gaps);
+    struct store_usage usage;
+    writer_usage(&d->writer, &usage);
+    kept_json(&usage, &w);
     jsonw_key(&w, "memory");
-    memory_json(d, &w);
+    memory_json(&usage, &w);
     jsonw_key(&w, "paths");
     paths_json(&t, &w);
     jsonw_key(&w, "queues");
