@@ -20,7 +20,8 @@
 #define VACUUM_PAGES 1024                   /* a step */
 #define READER_WAIT_US (20 * US_PER_SECOND) /* at start */
 
-enum erasing_part { ERASING_ROWS, ERASING_WORDS };
+/* What is told elsewhere of words that are gone makes rows of its own. */
+enum erasing_part { ERASING_ROWS, ERASING_WORDS, ERASING_TOLD };
 
 static int check_selector(const struct forget_selector *x, struct errmsg *err)
 {
@@ -94,13 +95,15 @@ static int planning(struct store *s, struct forget *f, struct errmsg *err)
 
 static int erasing(struct store *s, struct forget *f, struct errmsg *err)
 {
-    if (f->next.part == ERASING_ROWS) {
-        int r = forget_carry_out(s, f, err);
-        f->next.part = r == 0 ? ERASING_WORDS : ERASING_ROWS;
+    int part = f->next.part;
+    if (part == ERASING_TOLD)
+        return through(f, forget_carry_out(s, f, err), FORGET_MODELS);
+    int r = part == ERASING_ROWS ? forget_carry_out(s, f, err) : forget_check_words(s, f, err);
+    if (r == 0) {
+        f->next.part++;
         f->next.at = 0;
-        return r ? r : STORE_MORE;
     }
-    return through(f, forget_check_words(s, f, err), FORGET_MODELS);
+    return r ? r : STORE_MORE;
 }
 
 static int note_segments(struct store *s, struct forget *f, struct errmsg *err)

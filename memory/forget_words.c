@@ -15,6 +15,7 @@
 
 #define WORDS_KEPT 200000u
 #define SLICE_US 15000
+#define TOLD_MAX 8 /* rows that are looked into */
 
 static int compare_words(const void *a, const void *b)
 {
@@ -60,18 +61,86 @@ void forget_note_words(struct forget *f, const struct record *r)
         f->too_many_words = true;
 }
 
-/* *ret: a row of the index holds the word. */
-static int is_left(sqlite3_stmt *q, const struct forget_word *w, bool *ret, struct errmsg *err)
+/* Rows of the index that hold the word, at most `room`. */
+static int find_rows(sqlite3_stmt *q, const struct forget_word *w, int64_t *rows, uint32_t room,
+                     uint32_t *ret_count, struct errmsg *err)
 {
     char match[WORD_MAX + 3];
     match[0] = '"';
     memcpy(match + 1, w->text, w->size);
     match[1 + w->size] = '"';
     sqlite3_bind_text(q, 1, match, w->size + 2, SQLITE_STATIC);
-    int r = sql_step(q, err);
-    *ret = r == 0;
+    int r = 0;
+    *ret_count = 0;
+    while (*ret_count < room && (r = sql_step(q, err)) == 0)
+        rows[(*ret_count)++] = sqlite3_column_int64(q, 0);
     sqlite3_reset(q);
     return r == SQL_DONE ? 0 : r;
+}
+
+static int stratum_of(struct store *s, int64_t id, int *ret, struct errmsg *err)
+{
+    sqlite3_stmt *q = erase_stmt(s, ERASE_SPAN_OF);
+    sqlite3_bind_int64(q, 1, id);
+    int r = sql_step(q, err);
+    *ret = r == 0 ? sqlite3_column_int(q, 0) : -1;
+    sqlite3_reset(q);
+    return r == SQL_DONE ? 0 : r;
+}
+
+struct looking {
+    uint64_t hash;
+    bool found;
+};
+
+static void compare_word(void *arg, const struct word *word)
+{
+    struct looking *l = arg;
+    l->found |= word->hash == l->hash;
+}
+
+/* *ret: one of the moment's own records holds the word; else it is only told there. */
+static int is_recorded(struct store *s, int64_t id, uint64_t hash, bool *ret, struct errmsg *err)
+{
+    struct erased e;
+    struct looking l = {.hash = hash};
+    int r = erase_load(s, id, &e, err);
+    if (r == 0 && !e.evidence)
+        l.found = true;
+    for (uint32_t i = 0; i < e.moment.record_count && r == 0 && !l.found; i++)
+        r = words_each(e.moment.records[i].text, compare_word, &l);
+    *ret = l.found;
+    return r;
+}
+
+/*
+ * A word that few rows hold, all of whole moments, may be told there and recorded nowhere: "was X
+ * until now". Then those moments are worded anew. *ret: some record holds it.
+ */
+static int is_left(struct store *s, sqlite3_stmt *q, const struct forget_word *w, bool *ret,
+                   struct errmsg *err)
+{
+    static const struct forget_some reword = {.reword = 1};
+    int64_t rows[TOLD_MAX + 1];
+    uint32_t n;
+    int r = find_rows(q, w, rows, TOLD_MAX + 1, &n, err);
+    *ret = n > TOLD_MAX;
+    for (uint32_t i = 0; i < n && r == 0 && !*ret; i++) {
+        int stratum = 0;
+        *ret = rows[i] % WORDS_ROWS != 0;
+        if (r == 0 && !*ret)
+            r = stratum_of(s, rows[i] / WORDS_ROWS, &stratum, err);
+        if (r == 0 && !*ret && stratum == STRATUM_MOMENT)
+            r = is_recorded(s, rows[i] / WORDS_ROWS, w->hash, ret, err);
+    }
+    for (uint32_t i = 0; i < n && r == 0 && !*ret; i++) {
+        int stratum;
+        r = stratum_of(s, rows[i] / WORDS_ROWS, &stratum, err);
+        if (r == 0 && stratum == STRATUM_MOMENT)
+            r = forget_note(s, FORGET_MOMENT, rows[i] / WORDS_ROWS,
+                            (struct slice){(const char *)&reword, sizeof(reword)}, err);
+    }
+    return r;
 }
 
 int forget_check_words(struct store *s, struct forget *f, struct errmsg *err)
@@ -83,13 +152,13 @@ int forget_check_words(struct store *s, struct forget *f, struct errmsg *err)
     f->next.words = f->words.size;
     struct forget_word *w = (struct forget_word *)(void *)f->words.data;
     size_t n = f->words.size / sizeof(*w);
-    int r = sql_prepare(s->db, "SELECT rowid FROM words WHERE words MATCH ?1 LIMIT 1", &q, err);
+    int r = sql_prepare(s->db, "SELECT rowid FROM words WHERE words MATCH ?1", &q, err);
     if (r)
         return r;
     while (r == 0 && (size_t)f->next.at < n && clock_mono(clock_system()) - start < SLICE_US) {
         struct forget_word *one = &w[f->next.at++];
         bool left;
-        r = is_left(q, one, &left, err);
+        r = is_left(s, q, one, &left, err);
         if (r == 0 && left)
             one->size = 0;
     }

@@ -657,6 +657,56 @@ START_TEST(test_facts)
 }
 END_TEST
 
+/* Another moment's reason quotes a word that only the forgotten one's record held. */
+START_TEST(test_what_others_tell)
+{
+    int64_t stream[2], id[12], moment[2];
+    struct store *s = filled(stream, id);
+    struct forget_selector x = any;
+    struct forget_receipt receipt;
+    for (int k = 0; k < 2; k++) {
+        bool tells = k > 0;
+        struct record r = {.seq = 9000 + (uint64_t)k, .time = HOUR0 + (200 + k) * MINUTE};
+        r.text = tells ? (struct slice){"the mast is firm", 16}
+                       : (struct slice){"the mast is Quetzalcoatl", 24};
+        struct unusual u = {.start = r.time, .end = r.time, .bits = 9, .z = 5, .score = 0.7f};
+        snprintf(u.why, sizeof(u.why), "firm, was %s until now", tells ? "Quetzalcoatl" : "calm");
+        struct moment m = {.kind = KIND_TEXT,
+                           .start = r.time,
+                           .end = r.time,
+                           .records = &r,
+                           .record_count = 1,
+                           .ended = END_GAP,
+                           .bits = 1,
+                           .bits_max = 9,
+                           .z = 5,
+                           .path = k ? PATH_LATENT : PATH_DISCRETE,
+                           .unusual = &u,
+                           .unusual_count = 1};
+        struct buf block = {0};
+        struct store_words *w = store_words_new();
+        snprintf(m.title, sizeof(m.title), "%s", u.why);
+        OK(evidence_encode(&r, 1, 3, &block));
+        OK(words_index(&m, "sys.log", NULL, 0, w));
+        OK(store_begin(s, &err));
+        OK(store_moment_put(s, stream[0], &m, (struct slice){block.data, block.size}, w,
+                            &moment[k], &err));
+        OK(store_commit(s, &err));
+        buf_deinit(&block);
+        store_words_free(w);
+    }
+    consolidate_all(s);
+    check_sound();
+    x.id = moment[0];
+    OK(forget(s, &x, _i, &receipt));
+    ck_assert_uint_eq(receipt.records, 1);
+    ck_assert_uint_eq(receipt.rewritten, 1);
+    check_forgotten("quetzalcoatl");
+    ck_assert(is_in_files(SECRET));
+    store_close(s);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("forget");
@@ -677,6 +727,7 @@ int main(void)
     tcase_add_test(tc, test_bad_selectors);
     tcase_add_test(tc, test_dry);
     tcase_add_test(tc, test_words_that_are_left);
+    tcase_add_loop_test(tc, test_what_others_tell, 0, 2);
     tcase_add_loop_test(tc, test_eviction_in_the_middle, 0, 2);
     tcase_add_test(tc, test_a_full_log_while_the_file_is_cleared);
     tcase_add_loop_test(tc, test_facts, 0, 4);
