@@ -293,7 +293,7 @@ static int finish_forgetting(struct daemon *d, struct errmsg *err)
     int rc = forget_finish(d->store, &did, err);
     if (rc == 0 && did)
         log_info("finished what was begun to be forgotten before the last stop");
-    if (rc != ERR_BUSY)
+    if (rc != ERR_BUSY && rc != ERR_FULL)
         return rc;
     log_warn("what was begun to be forgotten waits for the next start: %s", err->text);
     return 0;

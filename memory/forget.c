@@ -15,6 +15,7 @@
 
 #include "base/mem.h"
 #include "memory/forget_internal.h"
+#include "memory/keep.h"
 
 #define MERGE_PAGES 64                      /* of the index a step */
 #define VACUUM_PAGES 1024                   /* a step */
@@ -293,6 +294,9 @@ static int carry_to_end(struct store *s, struct forget *f, struct errmsg *err)
                          "DELETE FROM state WHERE key IN "
                          "(SELECT 'model/' || id FROM forget WHERE what=20)",
                          err);
+        while (r == 0 && (r = store_make_room(s, FORGET_STEP_ROOM, err)) == STORE_MORE)
+            r = 0;
+        r = r == STORE_NO_ROOM ? 0 : r;
         if (r == 0)
             r = step(s, f, err);
     }

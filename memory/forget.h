@@ -17,6 +17,7 @@
 
 #define FORGET_MATCH_MAX 1024 /* bytes of a pattern */
 #define FORGET_IDS_MAX 1000   /* ids in a receipt */
+#define FORGET_STEP_ROOM (64 << 10) /* for store_make_room before a step: what goes needs some, too */
 
 /* What to forget: `id` alone, or what fits all of the others that are given. */
 struct forget_selector {
@@ -78,7 +79,7 @@ const int64_t *forget_moments(const struct forget *f, size_t *ret_count);
 
 /* At start, before anything else: carries out what a kill left. *ret_did: there was something.
  * Models of the streams it touched begin anew. ERR_BUSY: the file could not be cleared for another
- * program's reading; the rest stays planned. */
+ * program's reading; ERR_FULL: there was no room for it; the rest stays planned. */
 int forget_finish(struct store *s, bool *ret_did, struct errmsg *err);
 
 #endif

@@ -19,6 +19,8 @@
 #include "memory/sketch.h"
 #include "pipeline/stream.h"
 
+#define FULL_TRIES 20
+
 struct model_call {
     struct stream_call call;
     struct forgetting *forgetting;
@@ -33,6 +35,7 @@ struct forgetting {
     struct write_job job;
     unsigned waiting; /* for flushes or models */
     int status;       /* of the flushes */
+    unsigned full;    /* times in a row that a step found no room */
     size_t sketches;  /* moments whose sketches are out */
     struct errmsg err;
 };
@@ -200,6 +203,12 @@ static void step_done(struct write_job *job)
     enum forget_phase before = forget_phase(f->forget);
     forget_settle(f->forget, job->status == 0);
     enum forget_phase phase = forget_phase(f->forget);
+    /* In a full memory each try makes some more room. */
+    if (job->status == ERR_FULL && ++f->full < FULL_TRIES && !f->daemon->stopping) {
+        step(f);
+        return;
+    }
+    f->full = 0;
     if (job->status != 0) {
         f->err = job->err;
         end(f, job->status);
@@ -220,6 +229,7 @@ static void step(struct forgetting *f)
 {
     f->job.apply = step_apply;
     f->job.done = step_done;
+    f->job.size = FORGET_STEP_ROOM;
     f->job.alone = forget_phase(f->forget) == FORGET_FILE;
     writer_post(&f->daemon->writer, &f->job, false);
 }

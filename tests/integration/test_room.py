@@ -52,6 +52,25 @@ class Room(varvetest.Case):
         self.random = random.Random(3)
         self.assertEqual(self.send(lambda: f"{self.random.getrandbits(4 * 1000 * 1000):x}", 3), 0)
 
+    def test_forgetting_in_a_full_memory(self):
+        """It takes room to give room: others go for it, and it comes to its end at once."""
+        daemon = self.daemon("[memory]\nbudget = 4MiB\n", name="full")
+        client = daemon.client()
+        client.call("stream.open", name="s", kind="text")
+        self.random = random.Random(4)
+        for first in range(0, 60000, 500):
+            client.append("s", [
+                {"text": f"host{i % 5} sshd[{self.random.getrandbits(12)}]: session "
+                         f"{self.random.getrandbits(40):x} for user{i % 17} secret{i % 97} closed",
+                 "time": f"2026-11-{1 + i // 40000:02}T{i // 1700 % 24:02}:{i // 30 % 60:02}:"
+                         f"{i * 2 % 60:02}Z"} for i in range(first, first + 500)])
+        self.flush(client)
+        for what in ({"match": "secret13 "}, {"match": "user3 "}, {"stream": "s"}):
+            receipt = client.call("memory.forget", confirm=True, **what)
+            self.assertGreater(receipt["records"], 0)
+            self.assertEqual(daemon.dump("--verify").status, 0)
+        self.assertEqual(daemon.stop(), 0)
+
 
 if __name__ == "__main__":
     unittest.main()
