@@ -13,7 +13,8 @@
 
 #define NAME_GAPS " \t\n?!,;\"'()"
 #define NAME_CONFIDENCE 0.6 /* that all it was named in is what was asked for */
-#define KINDS 8             /* kinds of lines that one question may count */
+#define HITS 5
+#define KINDS 8 /* kinds of lines that one question may count */
 
 /* ---- how often ---- */
 
@@ -65,6 +66,25 @@ static void say_count(struct answering *a, uint64_t count, bool at_least, int64_
     buf_putc(&a->text, '.');
 }
 
+/* What is found of it, beside a count that came from sums. */
+static int add_hits(struct answering *a, struct errmsg *err)
+{
+    struct search_result found;
+    struct search_query sq = {.text = {a->phrase.rest, strlen(a->phrase.rest)},
+                              .filter = &a->filter,
+                              .without = a->q->without};
+    int rc = search_run(a->r, &sq, &found, err);
+    if (rc == 0)
+        rc = answer_room(a, 0, err);
+    for (uint32_t i = 0; i < found.count && i < HITS && rc == 0; i++)
+        rc = answer_add_item(a, found.hits[i].row.id, found.hits[i].score,
+                             found.hits[i].row.stratum > 0 ? "gist" : "words", err);
+    if (rc || !a->out->items.count)
+        return rc;
+    answer_shares(&a->out->items);
+    return answer_gists(a, err);
+}
+
 /* Lines of kinds that hold all the words, from the sums; 1 when there is no such kind. */
 static int count_kinds(struct answering *a, struct errmsg *err)
 {
@@ -111,7 +131,7 @@ static int count_kinds(struct answering *a, struct errmsg *err)
         answer_quote(&a->text, names[k], strlen(names[k]));
     }
     buf_putc(&a->text, '.');
-    return 0;
+    return total ? add_hits(a, err) : 0;
 }
 
 /* A name of the question that memory knows as an entity, the one it met least; 1: none. */
@@ -169,7 +189,7 @@ static int count_name(struct answering *a, struct errmsg *err)
     answer_step(a, "the records are gone; counted the %s %s by day", e.kind, e.name);
     say_count(a, count, false, first, last);
     buf_printf(&a->text, " Counted: all that names the %s %s.", e.kind, e.name);
-    return 0;
+    return add_hits(a, err);
 }
 
 static int show_count(struct answering *a, const struct matches *found, struct errmsg *err)
