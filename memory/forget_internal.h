@@ -52,6 +52,7 @@ struct forget {
     struct buf moments;  /* int64_t */
     struct buf streams;  /* int64_t */
     struct buf words;    /* struct forget_word */
+    uint32_t looked;     /* moments that were looked into for a word */
     bool too_many_words; /* models begin anew */
     struct buf segments; /* int64_t: of the index, when merging began */
     struct buf folded;   /* scratch */

@@ -15,7 +15,8 @@
 
 #define WORDS_KEPT 200000u
 #define SLICE_US 15000
-#define TOLD_MAX 8 /* rows that are looked into */
+#define TOLD_MAX 8    /* rows that are looked into for a word */
+#define LOOKS_MAX 400 /* moments that are, where the counters say that some record has the word */
 
 static int compare_words(const void *a, const void *b)
 {
@@ -117,19 +118,22 @@ static int is_recorded(struct store *s, int64_t id, uint64_t hash, bool *ret, st
  * A word that few rows hold, all of whole moments, may be told there and recorded nowhere: "was X
  * until now". Then those moments are worded anew. *ret: some record holds it.
  */
-static int is_left(struct store *s, sqlite3_stmt *q, const struct forget_word *w, bool *ret,
-                   struct errmsg *err)
+static int is_left(struct store *s, struct forget *f, sqlite3_stmt *q, const struct forget_word *w,
+                   bool *ret, struct errmsg *err)
 {
     static const struct forget_some reword = {.reword = 1};
     int64_t rows[TOLD_MAX + 1];
     uint32_t n;
     int r = find_rows(q, w, rows, TOLD_MAX + 1, &n, err);
-    *ret = n > TOLD_MAX;
+    /* The counters are upper bounds, and those of a large file are all full. */
+    *ret =
+        n > TOLD_MAX || (n > 0 && f->looked >= LOOKS_MAX && words_df_records(s->df, w->hash) > 0);
     for (uint32_t i = 0; i < n && r == 0 && !*ret; i++) {
         int stratum = 0;
         *ret = rows[i] % WORDS_ROWS != 0;
         if (r == 0 && !*ret)
             r = stratum_of(s, rows[i] / WORDS_ROWS, &stratum, err);
+        f->looked += stratum == STRATUM_MOMENT;
         if (r == 0 && !*ret && stratum == STRATUM_MOMENT)
             r = is_recorded(s, rows[i] / WORDS_ROWS, w->hash, ret, err);
     }
@@ -158,7 +162,7 @@ int forget_check_words(struct store *s, struct forget *f, struct errmsg *err)
     while (r == 0 && (size_t)f->next.at < n && clock_mono(clock_system()) - start < SLICE_US) {
         struct forget_word *one = &w[f->next.at++];
         bool left;
-        r = is_left(s, q, one, &left, err);
+        r = is_left(s, f, q, one, &left, err);
         if (r == 0 && left)
             one->size = 0;
     }
