@@ -22,6 +22,7 @@ import varvetest  # noqa: E402  (the client that the integration tests use)
 
 ANSWER_BYTES = 4096
 SETTLED = 0.5             # seconds without work that make a settled daemon
+PATIENCE = 1800           # seconds; a daemon short of room slows its clients down
 HOUR = 3600 * story.SECOND
 
 
@@ -53,6 +54,7 @@ class Channel:
 
     def __init__(self, daemon, s):
         self.client = daemon.client()
+        self.client.socket.settimeout(PATIENCE)
         self.credit, _ = self.client.open_channel(s.stream, s.kind)
         self.open = self.credit
         if s.kind == "sensor":
@@ -126,6 +128,7 @@ class Varve:
             raise Refused(checked.err.strip())
         self.daemon.start()
         self.client = self.daemon.client()
+        self.client.socket.settimeout(PATIENCE)
         self.notes = []
 
     def feed(self, week):
