@@ -171,6 +171,14 @@ static int room_step(struct writer *w, size_t need)
     return rc < 0 ? 0 : rc;
 }
 
+static bool is_stopping(struct writer *w)
+{
+    pthread_mutex_lock(&w->lock);
+    bool stopping = w->stopping;
+    pthread_mutex_unlock(&w->lock);
+    return stopping;
+}
+
 /* Ingest waits here rather than breaks the budget, but not for ever: the database's own bound says
  * no in the end. */
 static void make_room(struct writer *w, size_t need)
@@ -181,7 +189,9 @@ static void make_room(struct writer *w, size_t need)
         rc = room_step(w, need);
         if (rc == STORE_NO_ROOM)
             nanosleep(&wait, NULL);
-    } while (rc == STORE_MORE || (rc == STORE_NO_ROOM && ++waits < NO_ROOM_WAITS));
+        /* A budget that was made much smaller may take a while; a stop does not wait for it. */
+    } while ((rc == STORE_MORE || (rc == STORE_NO_ROOM && ++waits < NO_ROOM_WAITS)) &&
+             !is_stopping(w));
 }
 
 /* Cuts a batch off the queue; the lock is held. *ret_bytes: what it holds. */

@@ -77,7 +77,7 @@ static void bound_pages(struct store *s, bool upkeep)
     if (!upkeep)
         most -= k->reserve * 2 / 5 / SCHEMA_PAGE_SIZE;
     else if (count_pages(s, &all, &unused, NULL) == 0 && all >= most)
-        most = all + UPKEEP_PAGES;
+        most = all + UPKEEP_PAGES + (all - most) / 2; /* the index of a large file wants much */
     snprintf(sql, sizeof(sql), "PRAGMA max_page_count=%lld", (long long)most);
     sqlite3_exec(s->db, sql, NULL, NULL, NULL);
 }

@@ -13,6 +13,9 @@ class Room(varvetest.Case):
     def words(self, count):
         return " ".join(f"{self.random.getrandbits(36):x}" for _ in range(count))
 
+    def size(self, daemon):
+        return sum(f.stat().st_size for f in daemon.state.glob("memory.db*"))
+
     def flush(self, client):
         """Moments may wait for room at first, each call sees some more of them written."""
         for attempt in range(40):
@@ -70,6 +73,26 @@ class Room(varvetest.Case):
             self.assertGreater(receipt["records"], 0)
             self.assertEqual(daemon.dump("--verify").status, 0)
         self.assertEqual(daemon.stop(), 0)
+
+    def test_a_budget_made_smaller(self):
+        daemon = self.daemon("[memory]\nbudget = 1GiB\n", name="less")
+        client = daemon.client()
+        client.call("stream.open", name="s", kind="text")
+        self.random = random.Random(5)
+        for first in range(0, 60000, 2000):
+            client.append("s", [f"line {i} of {self.words(4)}" for i in range(first, first + 2000)])
+        self.flush(client)
+        self.assertGreater(self.size(daemon), 8 << 20)
+        daemon.configure("[memory]\nbudget = 2MiB\n")
+        client.call("daemon.reload")
+        for attempt in range(100):
+            client.append("s", [f"meanwhile {attempt}"])
+            if self.size(daemon) <= 1.02 * (2 << 20):
+                break
+            threading.Event().wait(0.01 * attempt)
+        self.assertLessEqual(self.size(daemon), 1.02 * (2 << 20))
+        self.assertEqual(daemon.stop(), 0)
+        self.assertEqual(daemon.dump("--verify").status, 0)
 
 
 if __name__ == "__main__":
