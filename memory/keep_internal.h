@@ -136,6 +136,8 @@ int keep_may_pin(struct store *s, int64_t id, struct errmsg *err);
 int keep_pick(struct store *s, enum keep_class class, bool all, int64_t *ret_id,
               struct errmsg *err);
 int keep_count(struct store *s, enum keep_class class, int64_t *ret, struct errmsg *err);
+/* For samples. */
+uint64_t keep_random(struct store *s);
 /* Refreshes `fixed` and `span_bytes` from a sample. */
 int keep_measure(struct store *s, struct errmsg *err);
 

@@ -39,6 +39,11 @@ static uint64_t next_random(struct keeper *k)
     return k->random;
 }
 
+uint64_t keep_random(struct store *s)
+{
+    return next_random(s->keeper);
+}
+
 /* How far behind its start a unit of a stratum reaches. */
 static int64_t unit_length(int64_t stratum)
 {

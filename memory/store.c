@@ -205,6 +205,7 @@ int store_open(const struct store_options *options, struct store **ret, struct e
         return err_set(err, ERR_NOMEM, "%s: %s", options->path, err_text(ERR_NOMEM));
     s->clock = options->clock;
     s->lock_fd = -1;
+    s->entity_rows = -1;
     arena_init(&s->sums_arena, 16u << 10);
     forget_effects(s);
     int r = open_all(s, options, err);

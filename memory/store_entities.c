@@ -17,6 +17,11 @@
 #define ENTITIES_MAX 64  /* of a moment, whose names can be said to be one */
 #define DAYS_MOST 100000 /* rows of entity_day; fewer where the budget is small */
 #define DAYS_LEAST 1000
+#define NAME_SHARE 3072 /* bytes of the budget for a name; with its links it takes some 400 */
+#define NAMES_LEAST 500
+#define NAMES_SAMPLE 2048
+#define NAMES_A_STEP 128
+#define NAMES_STEPS 4 /* a commit */
 
 static struct entity_slot *slot_of(struct store *s, const struct entity_seen *e,
                                    XXH128_hash_t *ret_hash)
@@ -82,9 +87,11 @@ static int find_row(struct store *s, const struct entity_seen *e, int64_t first,
     sqlite3_bind_int64(insert, 3, first);
     sqlite3_bind_int64(insert, 4, last);
     r = sql_run(insert, err);
-    if (r == 0)
-        *ret_id = sqlite3_last_insert_rowid(s->db);
-    return r;
+    if (r)
+        return r;
+    *ret_id = sqlite3_last_insert_rowid(s->db);
+    s->entity_rows += s->entity_rows >= 0;
+    return 0;
 }
 
 static void keep_peak(struct entity_slot *slot, int64_t moment, const struct moment *m)
@@ -275,15 +282,91 @@ static int trim_days(struct store *s, struct errmsg *err)
                       &most, 1, err);
 }
 
+/* The ids of a stretch of the table's that are worth least: names of one day before others, and
+ * those not met for long first; none of the last day. */
+static int pick_names(struct store *s, int64_t from, int64_t *ids, uint32_t *ret_count,
+                      struct errmsg *err)
+{
+    sqlite3_stmt *q;
+    int r = sql_prepare(s->db,
+                        "SELECT id FROM (SELECT * FROM entity WHERE id>=?1 ORDER BY id LIMIT ?2) "
+                        "WHERE last<(SELECT max(t_start) FROM moment WHERE stratum=2)-?3 ORDER BY "
+                        "last/?3>first/?3, last LIMIT ?4",
+                        &q, err);
+    *ret_count = 0;
+    if (r)
+        return r;
+    sqlite3_bind_int64(q, 1, from);
+    sqlite3_bind_int64(q, 2, NAMES_SAMPLE);
+    sqlite3_bind_int64(q, 3, US_PER_DAY);
+    sqlite3_bind_int64(q, 4, NAMES_A_STEP);
+    while (*ret_count < NAMES_A_STEP && (r = sql_step(q, err)) == 0)
+        ids[(*ret_count)++] = sqlite3_column_int64(q, 0);
+    sqlite3_finalize(q);
+    return r == SQL_DONE ? 0 : r;
+}
+
+static int drop_names(struct store *s, const int64_t *ids, uint32_t count, struct errmsg *err)
+{
+    static const char *const deletes[] = {
+        "DELETE FROM entity_moment WHERE entity=?1", "DELETE FROM entity_day WHERE entity=?1",
+        "DELETE FROM entity_same WHERE a=?1 OR b=?1", "DELETE FROM entity WHERE id=?1"};
+    int r = 0;
+    for (size_t i = 0; i < sizeof(deletes) / sizeof(*deletes) && r == 0; i++) {
+        sqlite3_stmt *q;
+        r = sql_prepare(s->db, deletes[i], &q, err);
+        for (uint32_t k = 0; k < count && r == 0; k++) {
+            sqlite3_bind_int64(q, 1, ids[k]);
+            r = sql_run(q, err);
+        }
+        sqlite3_finalize(q);
+    }
+    return r;
+}
+
+/*
+ * Addresses and numbers that were named once would fill any budget: on the generated fortnight half
+ * of a tenth of its bytes. So a name is let go for each new one beyond what the budget has room
+ * for.
+ */
+static int trim_names(struct store *s, struct errmsg *err)
+{
+    int64_t budget = s->keeper ? s->keeper->budget.bytes : 0, last = 0;
+    int64_t most = budget / NAME_SHARE > NAMES_LEAST ? budget / NAME_SHARE : NAMES_LEAST;
+    int r = 0;
+    if (budget == 0)
+        return 0;
+    if (s->entity_rows < 0)
+        r = sql_int64(s->db, "SELECT count(*) FROM entity", &s->entity_rows, err);
+    if (r || s->entity_rows <= most + NAMES_A_STEP)
+        return r;
+    r = sql_int64(s->db, "SELECT max(id) FROM entity", &last, err);
+    for (int i = 0; i < NAMES_STEPS && s->entity_rows > most && r == 0; i++) {
+        int64_t ids[NAMES_A_STEP], from = (int64_t)(keep_random(s) % (uint64_t)(last + 1));
+        uint32_t count;
+        /* The table is thin where names have gone already, so the front is looked at as well. */
+        r = pick_names(s, i % 2 ? 0 : from, ids, &count, err);
+        if (r == 0)
+            r = drop_names(s, ids, count, err);
+        s->entity_rows -= r == 0 ? count : 0;
+    }
+    /* All is written, so no slot is in use; their ids may be gone. */
+    memset(s->entities, 0, sizeof(s->entities));
+    return r;
+}
+
 int store_entities_write(struct store *s, struct errmsg *err)
 {
     int r = 0;
     for (uint32_t i = 0; i < ENTITY_SLOTS && r == 0; i++)
         r = write_slot(s, &s->entities[i], err);
-    return r ? r : trim_days(s, err);
+    if (r == 0)
+        r = trim_days(s, err);
+    return r ? r : trim_names(s, err);
 }
 
 void store_entities_forget(struct store *s)
 {
     memset(s->entities, 0, sizeof(s->entities));
+    s->entity_rows = -1;
 }

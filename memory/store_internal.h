@@ -31,7 +31,7 @@
                    "VALUES(?1, ?2, ?3, ?4, ?5)")                                                   \
     X(PENDING_DELETE, "DELETE FROM pending WHERE id=?1")                                           \
     X(MOMENT_INSERT, "INSERT INTO moment(" MOMENT_FIELDS ") VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, "   \
-                     "?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, "       \
+                     "?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, "   \
                      "?23)")                                                                       \
     X(GIST_PUT, "INSERT OR REPLACE INTO gist(moment, text) VALUES(?1, ?2)")                        \
     X(EVIDENCE_PUT, "INSERT INTO evidence(moment, block) VALUES(?1, ?2)")                          \
@@ -168,6 +168,7 @@ struct store {
     struct dirty_mark known[DIRTY_KNOWN];
     uint32_t known_next;
     struct entity_slot entities[ENTITY_SLOTS];
+    int64_t entity_rows;  /* of the table; -1: to be counted */
     uint32_t entity_days; /* rows put since the table was last trimmed */
     struct kind_slot kinds[KIND_SLOTS];
     struct arena sums_arena;
@@ -247,8 +248,8 @@ void store_entities_forget(struct store *s);
 /* The moment's tallies as its row of stat (store_stat.c). */
 int store_put_tallies(struct store *s, int64_t id, int64_t stream, const struct moment *m,
                       struct errmsg *err);
-/* Before it is forgotten: takes its lines out of the counts of kinds; a kind that nothing is left of
- * goes. */
+/* Before it is forgotten: takes its lines out of the counts of kinds; a kind that nothing is left
+ * of goes. */
 int store_take_back_tallies(struct store *s, int64_t id, int64_t stream, struct errmsg *err);
 int store_put_stat(struct store *s, int64_t id, int64_t stream, struct slice blob,
                    struct errmsg *err);

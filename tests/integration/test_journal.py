@@ -132,6 +132,7 @@ class Journal(varvetest.Case):
         self.poll(lambda: len(self.sources(d).get("logs", {"streams": []})["streams"]) == 4, "the files")
         streams = ["logs/apt/history.log", "logs/dpkg.log", "logs/old.log", "logs/syslog"]
         self.assertEqual(sorted(self.sources(d)["logs"]["streams"]), streams)
+        self.poll(lambda: self.sources(d)["journal"]["state"] != "starting", "the journal's answer")
         state = self.sources(d)["journal"]["state"]
         self.assertIn("no journal", state)
         self.assertIn("log files are followed instead", state)

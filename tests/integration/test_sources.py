@@ -141,7 +141,7 @@ class Follow(SourceCase):
         self.assertLines(d, ["one", "two"])
         self.log.unlink()
         # A deleted file is let go of, or its room would never be given back.
-        self.poll(lambda: not any("app.log" in os.readlink(fd) for fd in self.descriptors(d)),
+        self.poll(lambda: not any("app.log" in file for file in self.descriptors(d)),
                   "the close")
 
     def descriptors(self, d):
@@ -149,8 +149,7 @@ class Follow(SourceCase):
         found = []
         for name in os.listdir(folder):
             try:
-                os.readlink(f"{folder}/{name}")
-                found.append(f"{folder}/{name}")
+                found.append(os.readlink(f"{folder}/{name}"))
             except OSError:
                 pass
         return found

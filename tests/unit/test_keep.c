@@ -91,6 +91,60 @@ START_TEST(test_stays_in_bounds)
 }
 END_TEST
 
+static int64_t named(const char *pattern)
+{
+    char sql[120];
+    snprintf(sql, sizeof(sql), "SELECT count(*) FROM entity WHERE name LIKE '%s'", pattern);
+    return number(sql);
+}
+
+START_TEST(test_names_are_bounded)
+{
+    struct store *s = opened();
+    struct store_budget b = budget_of(2, KEEP_BY_COVERAGE);
+    int64_t stream = stream_of(s, "sys.log"), id;
+    struct store_words *w = store_words_new();
+    store_set_budget(s, &b);
+    for (int i = 0; i < 2000; i++) {
+        struct entity_seen seen[3] = {{"host", "web-01", 1}};
+        const struct record record = {
+            .seq = (uint64_t)i + 1, .time = T0 + i * 3 * US_PER_MINUTE, .text = {"a line", 6}};
+        struct buf block = {0};
+        for (int k = 1; k < 3; k++) {
+            seen[k] = (struct entity_seen){.kind = "address", .count = 1};
+            snprintf(seen[k].name, sizeof(seen[k].name), "10.0.%d.%d", i, k);
+        }
+        struct moment m = {.kind = KIND_TEXT,
+                           .start = record.time,
+                           .end = record.time,
+                           .records = &record,
+                           .record_count = 1,
+                           .ended = END_GAP,
+                           .model = 3,
+                           .path = PATH_LATENT,
+                           .entities = seen,
+                           .entity_count = 3};
+        snprintf(m.title, sizeof(m.title), "title %d", i);
+        OK(evidence_encode(&record, 1, 3, &block));
+        OK(words_index(&m, "sys.log", NULL, 0, w));
+        make_room(s, 4096);
+        OK(store_begin(s, &err));
+        OK(store_moment_put(s, stream, &m, (struct slice){block.data, block.size}, w, &id, &err));
+        OK(store_commit(s, &err));
+        buf_deinit(&block);
+        if (i % 60 == 59)
+            consolidate(s);
+    }
+    store_words_free(w);
+    store_close(s);
+    ck_assert_int_eq(named("web-01"), 1);
+    ck_assert_int_eq(named("10.0.1999.1"), 1); /* of the last day */
+    /* Four days and a bit of 960 names each; room for 682, and a day's names that stay. */
+    ck_assert_int_lt(named("%"), 682 + 128 + 960);
+    check_sound();
+}
+END_TEST
+
 START_TEST(test_first_in_first_out)
 {
     struct store *s = opened();
@@ -210,6 +264,7 @@ int main(void)
     tcase_set_timeout(tcase, 120);
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, test_stays_in_bounds);
+    tcase_add_test(tcase, test_names_are_bounded);
     tcase_add_test(tcase, test_first_in_first_out);
     tcase_add_test(tcase, test_pinned_and_used_stay);
     tcase_add_test(tcase, test_pins_are_bounded);
