@@ -314,8 +314,21 @@ static int make_episode(struct store *s, uint32_t first, uint32_t count, struct 
     return r == 0 && changed ? con_mark_above(s, STRATUM_EPISODE, start, err) : r;
 }
 
+/*
+ * Moments of an episode that ended at t_end were left behind this hour's: they are the next hour's
+ * now, or, where its end moved too, of the one after that, and nothing else need have marked these.
+ */
+static int mark_next(struct store *s, int64_t hour, int64_t t_end, struct errmsg *err)
+{
+    int r = 0;
+    for (int64_t next = hour + 1; next <= hour + 2 && r == 0; next++)
+        if (t_end >= next * US_PER_HOUR - BORDER)
+            r = con_mark(s, STRATUM_EPISODE, next, next * US_PER_HOUR - BORDER, err);
+    return r;
+}
+
 /* Rows of this stretch that no episode took over go; moments behind it that hung on one wait. */
-static int settle_old(struct store *s, int64_t until, struct errmsg *err)
+static int settle_old(struct store *s, int64_t hour, int64_t until, struct errmsg *err)
 {
     struct consolidation *c = s->consolidation;
     int r = 0;
@@ -331,6 +344,8 @@ static int settle_old(struct store *s, int64_t until, struct errmsg *err)
         sqlite3_bind_int64(orphan, 4, old->id);
         if (r == 0)
             r = sql_run(orphan, err);
+        if (r == 0 && sqlite3_changes(s->db) > 0)
+            r = mark_next(s, hour, old->t_end, err);
         if (r == 0 && !old->kept)
             r = con_delete_span(s, old->id, STRATUM_EPISODE, err);
         if (r == 0 && !old->kept)
@@ -429,7 +444,7 @@ int con_episodes(struct store *s, const struct due *due, int64_t *ret_next, stru
         }
     }
     if (r == 0)
-        r = settle_old(s, next == INT64_MAX ? until : next, err);
+        r = settle_old(s, due->unit, next == INT64_MAX ? until : next, err);
     *ret_next = next;
     return r;
 }

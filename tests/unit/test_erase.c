@@ -130,6 +130,41 @@ START_TEST(test_words_of_an_evicted_moment_stay_shown)
 }
 END_TEST
 
+/*
+ * Letting go of moments near a full hour moves the cut between its episodes and the next hour's,
+ * in either direction, and one of the two is made again later or not at all for its own sake.
+ */
+START_TEST(test_borders_move_when_moments_go)
+{
+    struct store *s = opened();
+    int64_t stream = stream_of(s, "sys.log"), id[240];
+    uint64_t random = 88172645463325252u + (uint64_t)_i, seq = 100000;
+    for (int i = 0; i < 240; i++)
+        id[i] = put_moment(s, stream, 1 + 100 * (uint64_t)i, 1 + (uint32_t)i % 30,
+                           HOUR0 + i * MINUTE + i * 37 % 30 * US_PER_SECOND,
+                           i % 9 == 0 ? END_GAP : END_LENGTH);
+    consolidate_all(s);
+    check_sound();
+    for (int round = 0; round < 60; round++) {
+        OK(store_begin(s, &err));
+        for (int i = 0; i < 4; i++) {
+            random = random * 6364136223846793005u + 1442695040888963407u;
+            /* Half of them within ten minutes of a full hour. */
+            int at = (int)(random >> 33) % 240;
+            int near = (at / 60 * 60 + 240 + at % 20 - 10) % 240;
+            int r = store_erase_moment(s, id[i % 2 ? at : near], ERASE_EVICT, &err);
+            ck_assert_msg(r == 0 || r == ERR_NOTFOUND, "%s", err.text);
+        }
+        OK(store_commit(s, &err));
+        put_moment(s, stream, seq += 100, 1, HOUR0 + (int64_t)(random >> 40) % 240 * MINUTE,
+                   END_LENGTH);
+        consolidate_all(s);
+        check_sound();
+    }
+    store_close(s);
+}
+END_TEST
+
 START_TEST(test_spans_go_after_their_children)
 {
     int64_t stream, id[7];
@@ -273,6 +308,7 @@ int main(void)
     tcase_add_test(tc, test_evidence_goes_the_gist_stays);
     tcase_add_test(tc, test_evicted_moments_stay_in_the_sums);
     tcase_add_test(tc, test_words_of_an_evicted_moment_stay_shown);
+    tcase_add_loop_test(tc, test_borders_move_when_moments_go, 0, 3);
     tcase_add_test(tc, test_spans_go_after_their_children);
     tcase_add_test(tc, test_a_forgotten_moment_leaves_all_sums);
     tcase_add_test(tc, test_numbers_let_go_are_known);
