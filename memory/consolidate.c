@@ -121,6 +121,8 @@ int store_mark_dirty(struct store *s, int64_t t, struct errmsg *err)
 
 static bool resting(struct store *s, int stratum, int64_t unit, int64_t now)
 {
+    if (s->hurried)
+        return false;
     for (int i = 0; i < RESTING; i++) {
         const struct rest *r = &s->consolidation->resting[i];
         if (r->stratum == stratum && r->unit == unit && r->until > now)

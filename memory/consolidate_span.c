@@ -280,14 +280,35 @@ static int update_row(struct store *s, int64_t id, const struct moment_row *row,
     return sql_run(q, err);
 }
 
-static int adopt(struct store *s, int64_t id, const struct child *children, uint32_t count,
-                 struct errmsg *err)
+/* An episode that loses a moment to another one, maybe across an hour's border that has moved, is
+ * to be made again: nothing else need have marked its hour. */
+static int mark_robbed(struct store *s, int64_t id, struct errmsg *err)
+{
+    sqlite3_stmt *q = con_stmt(s, CON_STARTED);
+    sqlite3_bind_int64(q, 1, id);
+    int r = sql_step(q, err);
+    int64_t start = r == 0 ? sqlite3_column_int64(q, 0) : 0;
+    sqlite3_reset(q);
+    if (r)
+        return r == SQL_DONE ? 0 : r;
+    return store_mark_dirty(s, start, err);
+}
+
+static int adopt(struct store *s, int stratum, int64_t id, const struct child *children,
+                 uint32_t count, struct errmsg *err)
 {
     sqlite3_stmt *q = con_stmt(s, CON_ADOPT);
+    int64_t robbed = 0;
     int r = 0;
     for (uint32_t i = 0; i < count && r == 0; i++) {
         if (children[i].parent == id)
             continue;
+        if (stratum == STRATUM_EPISODE && children[i].parent && children[i].parent != robbed) {
+            robbed = children[i].parent;
+            r = mark_robbed(s, robbed, err);
+            if (r)
+                break;
+        }
         sqlite3_bind_int64(q, 1, children[i].id);
         sqlite3_bind_int64(q, 2, id);
         r = sql_run(q, err);
@@ -320,7 +341,7 @@ int con_write_span(struct store *s, int stratum, int64_t t_start, int64_t t_end,
         r = compare_old(s, id, row.hash, &same, err);
     *ret_changed = !same;
     if (r || same)
-        return r ? r : adopt(s, id, children, count, err);
+        return r ? r : adopt(s, stratum, id, children, count, err);
     r = id ? update_row(s, id, &row, err) : store_insert_moment(s, &row, &id, err);
     if (r == 0) {
         sqlite3_stmt *gist = store_stmt(s, SQL_GIST_PUT);
@@ -336,7 +357,7 @@ int con_write_span(struct store *s, int stratum, int64_t t_start, int64_t t_end,
         r = con_put_stats(s, id, err);
     if (r == 0)
         r = store_put_latent(s, id, row.model, c->latent, err);
-    return r ? r : adopt(s, id, children, count, err);
+    return r ? r : adopt(s, stratum, id, children, count, err);
 }
 
 int con_delete_span(struct store *s, int64_t id, int stratum, struct errmsg *err)

@@ -296,7 +296,9 @@ static int evict(struct store *s, bool all, struct errmsg *err)
         over[most] = 0;
         r = let_some_go(s, most, all, err);
     }
-    for (enum keep_class c = 0; c < KEEP_CLASSES && r == 0; c++)
+    /* While detail still waits to be summed up, what sums up the rest stays. */
+    enum keep_class last = all ? KEEP_DAYS : KEEP_EPISODES;
+    for (enum keep_class c = 0; c <= last && r == 0; c++)
         r = let_some_go(s, c, all, err);
     return r;
 }
@@ -342,8 +344,11 @@ static int free_some(struct store *s, struct errmsg *err)
         s->keeper->merging = false;
     }
     r = evict(s, false, err);
-    if (r == 0) /* STORE_MORE: something more was summed up, and may go now */
+    if (r == 0) { /* STORE_MORE: something more was summed up, and may go now */
+        s->hurried = true;
         r = store_consolidate(s, err);
+        s->hurried = false;
+    }
     if (r == 0 || r == ERR_FULL)
         r = evict(s, true, err);
     if (r || s->keeper->rows_dead == 0)

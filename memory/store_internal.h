@@ -168,6 +168,7 @@ struct store {
     struct dirty_mark known[DIRTY_KNOWN];
     uint32_t known_next;
     struct entity_slot entities[ENTITY_SLOTS];
+    bool hurried;         /* room is short: what is to be summed up does not rest */
     int64_t entity_rows;  /* of the table; -1: to be counted */
     uint32_t entity_days; /* rows put since the table was last trimmed */
     struct kind_slot kinds[KIND_SLOTS];
