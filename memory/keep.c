@@ -29,7 +29,7 @@
 #define WRITE_GROWTH 14         /* its share for a byte of a moment's job, as measured */
 #define VICTIM_LOG (48 * KIB)   /* that letting one memory go may take */
 #define VICTIMS_MOST 64
-#define GROWTH 5     /* a record's bytes in a memory that is full: index, rows, log pages */
+#define GROWTH 5 /* a record's bytes in a memory that is full: index, rows, log pages */
 #define MERGE_BYTES (256 * KIB)
 #define UPKEEP_PAGES 64
 #define SMALL_BUDGET (256ll * MIB)
@@ -76,8 +76,9 @@ static void bound_pages(struct store *s, bool upkeep)
     int64_t most = k->pages_most, all, unused;
     if (!upkeep)
         most -= k->reserve * 2 / 5 / SCHEMA_PAGE_SIZE;
-    else if (count_pages(s, &all, &unused, NULL) == 0 && all >= most)
-        most = all + UPKEEP_PAGES + (all - most) / 2; /* the index of a large file wants much */
+    else if (count_pages(s, &all, &unused, NULL) == 0 && all + UPKEEP_PAGES > most)
+        most =
+            all + UPKEEP_PAGES + (all > most ? (all - most) / 2 : 0); /* a large index wants much */
     snprintf(sql, sizeof(sql), "PRAGMA max_page_count=%lld", (long long)most);
     sqlite3_exec(s->db, sql, NULL, NULL, NULL);
 }
@@ -159,7 +160,8 @@ static int merge_step(struct store *s, struct errmsg *err)
 
 /*
  * FTS5 puts segments together by itself when it commits, up to 16 of a level at once: in a small
- * file that is most of the index, and twice its room. Done before, in steps, it never comes to that.
+ * file that is most of the index, and twice its room. Done before, in steps, it never comes to
+ * that.
  */
 static bool index_wants_merge(const struct store *s)
 {
