@@ -646,6 +646,8 @@ static void append_clause(struct buf *b, struct slice text, size_t max)
         size = comma > max / 2 ? comma : size > max / 2 ? size : max;
     }
     buf_append(b, text.data, utf8_cut(text.data, text.size, size));
+    if (size < text.size && text.data[size] != ',')
+        buf_puts(b, "\xe2\x80\xa6");
 }
 
 /* "sshd: first line of its kind … 03:12; kitchen: temp 31.2 … 15:40, and 3 more unusual" */

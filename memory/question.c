@@ -193,7 +193,9 @@ static bool cut_all(struct parser *p, const char *pattern)
 static enum question_which cut_which(struct parser *p)
 {
     static const char times[] =
-        "night|week|weekend|month|year|hour|day|days|hours|minutes|weeks|few|couple|of|"
+        "night|week|weekend|month|year|hour|day|minute|second|weeks|months|years|hours|days|"
+        "minutes|seconds|few|couple|several|half|of|one|two|three|four|five|six|seven|eight|nine|"
+        "ten|eleven|twelve|fifteen|twenty|thirty|"
         "monday|tuesday|wednesday|thursday|friday|saturday|sunday|january|february|march|april|"
         "may|june|july|august|september|october|november|december|morning|afternoon|evening";
     for (int i = 0; i < p->count; i++) {

@@ -39,6 +39,8 @@ static const struct {
     {"What followed the deploy?", QUESTION_AFTER, QUESTION_ANY, "the deploy"},
     {"what changed between Monday and Wednesday?", QUESTION_CHANGED, QUESTION_ANY,
      "between Monday and Wednesday"},
+    {"when did the backup fail in the last two hours?", QUESTION_WHEN, QUESTION_ANY,
+     "the backup fail in the last two hours"},
     {"was the cpu of server normal last night?", QUESTION_NORMAL, QUESTION_ANY,
      "was the cpu of server normal last night"},
     {"What is the usual cpu on a Monday night?", QUESTION_USUAL, QUESTION_ANY,
