@@ -92,6 +92,8 @@ static struct word_entry *entry_of(struct store_words *w, const struct word *wor
     bool number = is_number(word);
     if (w->count == WORDS_MOMENT_MAX || (number && w->numbers == NUMBERS_MAX))
         return NULL;
+    if (buf_reserve(&w->pool, word->size)) /* an entry's text is always there: add_rest reads it */
+        return NULL;
     if (w->count == w->capacity) {
         if (grow(w)) {
             w->failed = true;
