@@ -2,39 +2,19 @@
 /*
  * Happy path: split into words; at each word try the shapes from the most to the least specific;
  * what matches narrows the span and is cut out of the text. Nothing fails: what is not understood
- * stays in the text. Sizes: the first 160 words and 2 KiB of a question.
+ * stays in the text. Sizes: the first 160 words and 2 KiB of a question; words, figures and units
+ * are timephrase_words.c's.
  */
 #include "memory/timephrase.h"
 
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/clock.h"
 #include "base/record.h"
 #include "base/timespec.h"
-#include "base/timestamp.h"
 #include "base/utf8.h"
-
-#define TOKENS_MAX 160
-
-struct token {
-    char text[28]; /* lower case, cut */
-    int number;    /* -1: none; a figure or a number word */
-    bool digits;   /* written in figures */
-    size_t from, to;
-};
-
-struct parser {
-    const char *s;
-    size_t size;
-    struct token tokens[TOKENS_MAX];
-    int count;
-    bool used[TOKENS_MAX];
-    int64_t now;
-    struct civil local; /* of now */
-    bool *yearless;     /* set where a year was guessed */
-};
+#include "memory/timephrase_words.h"
 
 /* What one expression says: a stretch of days, a part of a day, a clock, in any combination. */
 struct expr {
@@ -55,156 +35,6 @@ static const struct {
              {"evening", 18, 24},
              {"night", 20, 30}};
 #define PART_NIGHT 4
-
-/* ---- words ---- */
-
-static int number_word(const char *w)
-{
-    static const char *const words[] = {"zero",  "one",   "two",  "three", "four",   "five",  "six",
-                                        "seven", "eight", "nine", "ten",   "eleven", "twelve"};
-    for (int i = 0; i < 13; i++)
-        if (strcmp(w, words[i]) == 0)
-            return i;
-    if (strcmp(w, "a") == 0 || strcmp(w, "an") == 0)
-        return 1;
-    if (strcmp(w, "fifteen") == 0)
-        return 15;
-    if (strcmp(w, "twenty") == 0)
-        return 20;
-    return strcmp(w, "thirty") == 0 ? 30 : -1;
-}
-
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
-static bool is_word(char c)
-{
-    return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c & 0x80);
-}
-
-static void add_token(struct parser *p, size_t from, size_t to)
-{
-    if (p->count == TOKENS_MAX)
-        return;
-    struct token *t = &p->tokens[p->count++];
-    size_t n = 0;
-    t->digits = true;
-    for (size_t i = from; i < to; i++) {
-        char c = p->s[i];
-        t->digits &= is_digit(c);
-        if (c >= 'A' && c <= 'Z')
-            c += 'a' - 'A';
-        if (n + 1 < sizeof(t->text))
-            t->text[n++] = c;
-    }
-    t->text[n] = '\0';
-    if (strcmp(t->text, "a.m") == 0 || strcmp(t->text, "p.m") == 0)
-        memmove(t->text + 1, t->text + 2, 2);
-    t->number = -1;
-    if (!t->digits)
-        t->number = number_word(t->text);
-    else if (n <= 4)
-        sscanf(t->text, "%4d", &t->number);
-    t->from = from;
-    t->to = to;
-}
-
-/* A figure and what is glued to it ("3am", "24h", "8th") are two words; "th" and the like are
- * dropped. */
-static void split_token(struct parser *p, size_t from, size_t to)
-{
-    size_t i = from;
-    while (i < to && is_digit(p->s[i]))
-        i++;
-    bool letters = i > from && i < to && to - i <= 7;
-    for (size_t k = i; k < to; k++)
-        letters &= !is_digit(p->s[k]) && p->s[k] != ':' && p->s[k] != '-';
-    if (!letters) {
-        add_token(p, from, to);
-        return;
-    }
-    bool ordinal =
-        to - i == 2 && (!strncasecmp(p->s + i, "th", 2) || !strncasecmp(p->s + i, "st", 2) ||
-                        !strncasecmp(p->s + i, "nd", 2) || !strncasecmp(p->s + i, "rd", 2));
-    add_token(p, from, i);
-    if (!ordinal)
-        add_token(p, i, to);
-    else if (p->count)
-        p->tokens[p->count - 1].to = to;
-}
-
-static void tokenize(struct parser *p)
-{
-    size_t i = 0;
-    while (i < p->size) {
-        if (!is_word(p->s[i])) {
-            i++;
-            continue;
-        }
-        size_t from = i;
-        /* Signs between two word characters belong to the word: 13:00, 2026-11-20, a.m., o'clock.
-         */
-        while (i < p->size && (is_word(p->s[i]) || (strchr(":-.'+", p->s[i]) && p->s[i] &&
-                                                    i + 1 < p->size && is_word(p->s[i + 1]))))
-            i++;
-        split_token(p, from, i);
-    }
-}
-
-static bool is(const struct parser *p, int i, const char *word)
-{
-    return i < p->count && !p->used[i] && strcmp(p->tokens[i].text, word) == 0;
-}
-
-static bool any(const struct parser *p, int i, const char *const *words)
-{
-    for (; *words; words++)
-        if (is(p, i, *words))
-            return true;
-    return false;
-}
-
-static int number(const struct parser *p, int i)
-{
-    return i < p->count && !p->used[i] ? p->tokens[i].number : -1;
-}
-
-static bool figure(const struct parser *p, int i, int low, int high)
-{
-    return i < p->count && !p->used[i] && p->tokens[i].digits && p->tokens[i].number >= low &&
-           p->tokens[i].number <= high;
-}
-
-enum unit { UNIT_NONE, SECOND, MINUTE, HOUR, DAY, WEEK, MONTH, YEAR, UNITS };
-
-static enum unit unit_at(const struct parser *p, int i)
-{
-    static const char *const names[UNITS][6] = {
-        [SECOND] = {"second", "seconds", "sec", "secs", "s"},
-        [MINUTE] = {"minute", "minutes", "min", "mins", "m"},
-        [HOUR] = {"hour", "hours", "hr", "hrs", "h"},
-        [DAY] = {"day", "days", "d"},
-        [WEEK] = {"week", "weeks", "w"},
-        [MONTH] = {"month", "months"},
-        [YEAR] = {"year", "years"},
-    };
-    for (int u = SECOND; u < UNITS; u++)
-        if (any(p, i, names[u]))
-            return u;
-    return UNIT_NONE;
-}
-
-static int64_t unit_us(enum unit u)
-{
-    static const int64_t us[UNITS] = {
-        [SECOND] = US_PER_SECOND,  [MINUTE] = US_PER_MINUTE, [HOUR] = US_PER_HOUR,
-        [DAY] = US_PER_DAY,        [WEEK] = 7 * US_PER_DAY,  [MONTH] = 30 * US_PER_DAY,
-        [YEAR] = 365 * US_PER_DAY,
-    };
-    return us[u];
-}
 
 /* ---- calendar ---- */
 
@@ -235,21 +65,22 @@ static void set_base(struct expr *e, int64_t from, int64_t to)
     e->to = to;
 }
 
-static void base_days(const struct parser *p, struct expr *e, int first, int count)
+static void base_days(const struct timephrase_parser *p, struct expr *e, int first, int count)
 {
     set_base(e, timespec_midnight(p->now, first), timespec_midnight(p->now, first + count));
 }
 
 /* Calendar units around now, `back` of them ago. */
-static void base_calendar(const struct parser *p, struct expr *e, enum unit u, int back)
+static void base_calendar(const struct timephrase_parser *p, struct expr *e, enum timephrase_unit u,
+                          int back)
 {
     const struct civil *c = &p->local;
     int monday = (timestamp_weekday(c) + 6) % 7;
-    if (u == DAY)
+    if (u == TIMEPHRASE_DAY)
         base_days(p, e, -back, 1);
-    else if (u == WEEK)
+    else if (u == TIMEPHRASE_WEEK)
         base_days(p, e, -monday - 7 * back, 7);
-    else if (u == MONTH)
+    else if (u == TIMEPHRASE_MONTH)
         set_base(e, midnight(c->year, c->month - back, 1),
                  midnight(c->year, c->month - back + 1, 1));
     else
@@ -258,8 +89,8 @@ static void base_calendar(const struct parser *p, struct expr *e, enum unit u, i
 
 /* A day (0: all of the month) without a year is the most recent that has begun; `back` a year
  * earlier. */
-static void base_date(const struct parser *p, struct expr *e, int year, int month, int day,
-                      bool back)
+static void base_date(const struct timephrase_parser *p, struct expr *e, int year, int month,
+                      int day, bool back)
 {
     if (!year) {
         *p->yearless = true;
@@ -277,7 +108,7 @@ static void base_date(const struct parser *p, struct expr *e, int year, int mont
 
 /* ---- expressions: each matcher returns how many words it took, 0 if none ---- */
 
-static int month_at(const struct parser *p, int i)
+static int month_at(const struct timephrase_parser *p, int i)
 {
     if (i >= p->count || p->used[i])
         return 0;
@@ -285,7 +116,7 @@ static int month_at(const struct parser *p, int i)
 }
 
 /* "20 november [2026]", "november 20th[, 2026]", "november 2026", "in november". */
-static int match_date(const struct parser *p, int i, bool preposition, struct expr *e)
+static int match_date(const struct timephrase_parser *p, int i, bool preposition, struct expr *e)
 {
     int64_t us;
     if (i < p->count && !p->used[i] && strlen(p->tokens[i].text) == 10 &&
@@ -296,21 +127,22 @@ static int match_date(const struct parser *p, int i, bool preposition, struct ex
         return 1;
     }
     int day = 0, used = 0;
-    if (figure(p, i, 1, 31) && (month_at(p, i + 1) || (is(p, i + 1, "of") && month_at(p, i + 2)))) {
+    if (timephrase_figure(p, i, 1, 31) &&
+        (month_at(p, i + 1) || (timephrase_is(p, i + 1, "of") && month_at(p, i + 2)))) {
         day = p->tokens[i].number;
-        used = is(p, i + 1, "of") ? 2 : 1;
+        used = timephrase_is(p, i + 1, "of") ? 2 : 1;
     }
     int month = month_at(p, i + used);
     if (!month)
         return 0;
     bool whole = strlen(p->tokens[i + used].text) > 3;
     used++;
-    if (!day && figure(p, i + used, 1, 31) && !unit_at(p, i + used + 1)) {
+    if (!day && timephrase_figure(p, i + used, 1, 31) && !timephrase_unit_at(p, i + used + 1)) {
         day = p->tokens[i + used].number;
         used++;
     }
     int year = 0;
-    if (figure(p, i + used, 1970, 2199)) {
+    if (timephrase_figure(p, i + used, 1970, 2199)) {
         year = p->tokens[i + used].number;
         used++;
     }
@@ -321,10 +153,10 @@ static int match_date(const struct parser *p, int i, bool preposition, struct ex
     return used;
 }
 
-static int match_last(const struct parser *p, int i, struct expr *e)
+static int match_last(const struct timephrase_parser *p, int i, struct expr *e)
 {
-    bool last = is(p, i, "last") || is(p, i, "previous");
-    if (!last && !is(p, i, "this"))
+    bool last = timephrase_is(p, i, "last") || timephrase_is(p, i, "previous");
+    if (!last && !timephrase_is(p, i, "this"))
         return 0;
     int next = i + 1;
     if (next >= p->count || p->used[next])
@@ -332,7 +164,7 @@ static int match_last(const struct parser *p, int i, struct expr *e)
     const char *w = p->tokens[next].text;
     int weekday = timespec_weekday(w, (int)strlen(w));
     int today = timestamp_weekday(&p->local);
-    enum unit u = unit_at(p, next);
+    enum timephrase_unit u = timephrase_unit_at(p, next);
     if (weekday >= 0 && strlen(w) > 3) {
         int back = (today - weekday + 7) % 7;
         base_days(p, e, -(last && !back ? 7 : back), 1);
@@ -343,7 +175,7 @@ static int match_last(const struct parser *p, int i, struct expr *e)
          */
         int back = (today + 1) % 7;
         base_days(p, e, -back - (last && back <= 1 ? 7 : 0), 2);
-    } else if (u >= WEEK || (u == DAY && !last)) {
+    } else if (u >= TIMEPHRASE_WEEK || (u == TIMEPHRASE_DAY && !last)) {
         base_calendar(p, e, u, last);
     } else {
         return 0;
@@ -352,23 +184,24 @@ static int match_last(const struct parser *p, int i, struct expr *e)
 }
 
 /* Nights: "last night", "tonight", "overnight"; and "this morning", "this evening". */
-static int match_day_part(const struct parser *p, int i, struct expr *e)
+static int match_day_part(const struct timephrase_parser *p, int i, struct expr *e)
 {
     bool small_hours = p->local.hour < 6;
-    if (is(p, i, "overnight") || (is(p, i, "last") && is(p, i + 1, "night"))) {
+    if (timephrase_is(p, i, "overnight") ||
+        (timephrase_is(p, i, "last") && timephrase_is(p, i + 1, "night"))) {
         set_base(e, clock_on(p->now, -1, 20, 0), clock_on(p->now, 0, 6, 0));
-        return is(p, i, "overnight") ? 1 : 2;
+        return timephrase_is(p, i, "overnight") ? 1 : 2;
     }
-    if (is(p, i, "tonight")) {
+    if (timephrase_is(p, i, "tonight")) {
         int day = small_hours ? -1 : 0;
         set_base(e, clock_on(p->now, day, 18, 0), clock_on(p->now, day + 1, 6, 0));
         return 1;
     }
-    bool last = is(p, i, "last");
-    if (!last && !is(p, i, "this"))
+    bool last = timephrase_is(p, i, "last");
+    if (!last && !timephrase_is(p, i, "this"))
         return 0;
     for (int k = 1; k < PART_NIGHT; k++)
-        if (is(p, i + 1, parts[k].name)) {
+        if (timephrase_is(p, i + 1, parts[k].name)) {
             base_days(p, e, last ? -1 : 0, 1);
             e->part = k;
             return 2;
@@ -376,7 +209,7 @@ static int match_day_part(const struct parser *p, int i, struct expr *e)
     return 0;
 }
 
-static int match_day(const struct parser *p, int i, bool preposition, struct expr *e)
+static int match_day(const struct timephrase_parser *p, int i, bool preposition, struct expr *e)
 {
     int n = match_day_part(p, i, e);
     if (!n)
@@ -387,8 +220,8 @@ static int match_day(const struct parser *p, int i, bool preposition, struct exp
         return n;
     const char *w = p->tokens[i].text;
     int weekday = timespec_weekday(w, (int)strlen(w));
-    if (is(p, i, "the") && is(p, i + 1, "day") && is(p, i + 2, "before") &&
-        is(p, i + 3, "yesterday")) {
+    if (timephrase_is(p, i, "the") && timephrase_is(p, i + 1, "day") &&
+        timephrase_is(p, i + 2, "before") && timephrase_is(p, i + 3, "yesterday")) {
         base_days(p, e, -2, 1);
         return 4;
     }
@@ -400,7 +233,7 @@ static int match_day(const struct parser *p, int i, bool preposition, struct exp
         base_days(p, e, -1, 1);
     else if (strcmp(w, "tomorrow") == 0)
         base_days(p, e, 1, 1);
-    else if (preposition && figure(p, i, 1970, 2199) && !unit_at(p, i + 1))
+    else if (preposition && timephrase_figure(p, i, 1970, 2199) && !timephrase_unit_at(p, i + 1))
         set_base(e, midnight(p->tokens[i].number, 1, 1), midnight(p->tokens[i].number + 1, 1, 1));
     else
         return 0;
@@ -409,7 +242,7 @@ static int match_day(const struct parser *p, int i, bool preposition, struct exp
 
 /* "3 am", "3:15", "3:15 pm", "15:30", "3 o'clock", "noon", "midnight"; with `bare` an hour alone
  * too. */
-static int match_clock(const struct parser *p, int i, bool bare, struct expr *e)
+static int match_clock(const struct timephrase_parser *p, int i, bool bare, struct expr *e)
 {
     if (e->clock || i >= p->count || p->used[i])
         return 0;
@@ -427,9 +260,10 @@ static int match_clock(const struct parser *p, int i, bool bare, struct expr *e)
                  (!w[taken] || w[taken] == ':');
     if (!colon) {
         minute = 0;
-        hour = figure(p, i, 0, 24) ? p->tokens[i].number : -1;
+        hour = timephrase_figure(p, i, 0, 24) ? p->tokens[i].number : -1;
     }
-    bool am = is(p, i + used, "am"), pm = is(p, i + used, "pm"), clock = is(p, i + used, "o'clock");
+    bool am = timephrase_is(p, i + used, "am"), pm = timephrase_is(p, i + used, "pm"),
+         clock = timephrase_is(p, i + used, "o'clock");
     if (hour < 0 || hour > 24 || minute > 59 || (!colon && !am && !pm && !clock && !bare) ||
         ((am || pm) && (hour > 12 || hour == 0)))
         return 0;
@@ -444,12 +278,12 @@ static int match_clock(const struct parser *p, int i, bool bare, struct expr *e)
     return used;
 }
 
-static int match_part(const struct parser *p, int i, struct expr *e)
+static int match_part(const struct timephrase_parser *p, int i, struct expr *e)
 {
     if (e->part)
         return 0;
     for (int k = 1; k <= PART_NIGHT; k++)
-        if (is(p, i, parts[k].name)) {
+        if (timephrase_is(p, i, parts[k].name)) {
             e->part = k;
             return 1;
         }
@@ -457,51 +291,53 @@ static int match_part(const struct parser *p, int i, struct expr *e)
 }
 
 /* "2 hours ago", "a few minutes ago". */
-static int match_ago(const struct parser *p, int i, struct expr *e)
+static int match_ago(const struct timephrase_parser *p, int i, struct expr *e)
 {
-    int used = 0, n = number(p, i);
-    if (is(p, i, "a") && (is(p, i + 1, "few") || is(p, i + 1, "couple"))) {
-        n = is(p, i + 1, "few") ? 3 : 2;
-        used = is(p, i + 2, "of") ? 3 : 2;
+    int used = 0, n = timephrase_number(p, i);
+    if (timephrase_is(p, i, "a") &&
+        (timephrase_is(p, i + 1, "few") || timephrase_is(p, i + 1, "couple"))) {
+        n = timephrase_is(p, i + 1, "few") ? 3 : 2;
+        used = timephrase_is(p, i + 2, "of") ? 3 : 2;
     } else if (n >= 0) {
         used = 1;
     }
-    enum unit u = unit_at(p, i + used);
-    if (!used || !u || n > 9999 || !is(p, i + used + 1, "ago"))
+    enum timephrase_unit u = timephrase_unit_at(p, i + used);
+    if (!used || !u || n > 9999 || !timephrase_is(p, i + used + 1, "ago"))
         return 0;
-    if (u == DAY || u >= MONTH) {
+    if (u == TIMEPHRASE_DAY || u >= TIMEPHRASE_MONTH) {
         base_calendar(p, e, u, n);
     } else {
-        int64_t distance = n * unit_us(u);
-        int64_t margin =
-            distance * 15 / 100 > unit_us(u) / 2 ? distance * 15 / 100 : unit_us(u) / 2;
+        int64_t distance = n * timephrase_unit_us(u);
+        int64_t margin = distance * 15 / 100 > timephrase_unit_us(u) / 2
+                             ? distance * 15 / 100
+                             : timephrase_unit_us(u) / 2;
         set_base(e, p->now - distance - margin, p->now - distance + margin);
     }
     return used + 2;
 }
 
-static int prepositions(const struct parser *p, int i, bool *ret_at, bool *ret_around)
+static int prepositions(const struct timephrase_parser *p, int i, bool *ret_at, bool *ret_around)
 {
     static const char *const words[] = {"on", "in",     "at",         "during", "over", "for",
                                         "of", "within", "throughout", "by",     NULL};
     int n = 0;
     *ret_at = *ret_around = false;
-    if (any(p, i, words)) {
-        *ret_at = is(p, i, "at") || is(p, i, "by");
+    if (timephrase_any(p, i, words)) {
+        *ret_at = timephrase_is(p, i, "at") || timephrase_is(p, i, "by");
         n++;
     }
-    if (is(p, i + n, "around") || is(p, i + n, "about")) {
+    if (timephrase_is(p, i + n, "around") || timephrase_is(p, i + n, "about")) {
         *ret_around = true;
         n++;
     }
-    if (is(p, i + n, "the") && !is(p, i + n + 1, "day"))
+    if (timephrase_is(p, i + n, "the") && !timephrase_is(p, i + n + 1, "day"))
         n++;
     return n;
 }
 
 /* Days, parts and clocks in any order, each with its prepositions. `bare`: an hour needs no am or
  * pm. */
-static int match_expr(const struct parser *p, int i, bool bare, struct expr *e)
+static int match_expr(const struct timephrase_parser *p, int i, bool bare, struct expr *e)
 {
     int used = 0;
     *e = (struct expr){0};
@@ -515,7 +351,7 @@ static int match_expr(const struct parser *p, int i, bool bare, struct expr *e)
             n = match_day(p, from, lead > 0 || bare, e);
         if (!n)
             n = match_clock(p, from, bare, e);
-        if (!n && (at || around) && figure(p, from, 0, 24)) {
+        if (!n && (at || around) && timephrase_figure(p, from, 0, 24)) {
             /* "at 3": only where nothing follows that would make it another number. */
             bool alone = from + 1 >= p->count;
             struct expr ahead = {0};
@@ -541,7 +377,7 @@ static int match_expr(const struct parser *p, int i, bool bare, struct expr *e)
 
 /* ---- from words to spans ---- */
 
-static int64_t clock_instant(const struct parser *p, struct expr *e)
+static int64_t clock_instant(const struct timephrase_parser *p, struct expr *e)
 {
     if (e->bare && e->part >= 2 && e->hour < 12 && !(e->part == PART_NIGHT && e->hour < 6))
         e->hour += 12;
@@ -554,7 +390,8 @@ static int64_t clock_instant(const struct parser *p, struct expr *e)
 }
 
 /* The span of an expression; of a clock [instant, instant], its margins are the caller's. */
-static void expr_span(const struct parser *p, struct expr *e, int64_t *ret_from, int64_t *ret_to)
+static void expr_span(const struct timephrase_parser *p, struct expr *e, int64_t *ret_from,
+                      int64_t *ret_to)
 {
     if (e->clock) {
         *ret_from = *ret_to = clock_instant(p, e);
@@ -574,7 +411,7 @@ struct span {
     int64_t since, until;
 };
 
-static struct span expr_margins(const struct parser *p, struct expr *e)
+static struct span expr_margins(const struct timephrase_parser *p, struct expr *e)
 {
     struct span s;
     expr_span(p, e, &s.since, &s.until);
@@ -588,17 +425,17 @@ static struct span expr_margins(const struct parser *p, struct expr *e)
 }
 
 /* "between 2 and 8 March": the number is a day of the month that follows. */
-static int match_days(const struct parser *p, int i, struct span *ret)
+static int match_days(const struct timephrase_parser *p, int i, struct span *ret)
 {
     static const char *const to[] = {"to", "until", "till", "and", NULL};
     struct expr e = {0};
-    if (!figure(p, i + 1, 1, 31) || !any(p, i + 2, to))
+    if (!timephrase_figure(p, i + 1, 1, 31) || !timephrase_any(p, i + 2, to))
         return 0;
     int n = match_date(p, i + 3, true, &e);
     struct civil c;
     timestamp_to_civil_local(e.from, &c);
     int first = p->tokens[i + 1].number;
-    if (!n || !figure(p, i + 3, 1, 31) || first >= c.day)
+    if (!n || !timephrase_figure(p, i + 3, 1, 31) || first >= c.day)
         return 0;
     ret->since = midnight(c.year, c.month, first);
     ret->until = e.to;
@@ -606,23 +443,24 @@ static int match_days(const struct parser *p, int i, struct span *ret)
 }
 
 /* "between X and Y", "from X to Y". `day` is an expression just before it that may name the day. */
-static int match_range(const struct parser *p, int i, const struct expr *day, struct span *ret)
+static int match_range(const struct timephrase_parser *p, int i, const struct expr *day,
+                       struct span *ret)
 {
     static const char *const to[] = {"to", "until", "till", "and", NULL};
-    bool between = is(p, i, "between");
-    if (!between && !is(p, i, "from"))
+    bool between = timephrase_is(p, i, "between");
+    if (!between && !timephrase_is(p, i, "from"))
         return 0;
     struct expr x, y;
     int days = match_days(p, i, ret);
     if (days)
         return days;
     int a = match_expr(p, i + 1, true, &x);
-    if (!a || !any(p, i + 1 + a, to) || (between && !is(p, i + 1 + a, "and")))
+    if (!a || !timephrase_any(p, i + 1 + a, to) || (between && !timephrase_is(p, i + 1 + a, "and")))
         return 0;
     int b = match_expr(p, i + 2 + a, true, &y);
     /* "between August 11 and August 15 2023": the year at the end is that of both. */
     if (b && y.base && !y.clock && x.base && x.from >= y.to) {
-        struct parser then = *p;
+        struct timephrase_parser then = *p;
         then.now = y.to - 1;
         timestamp_to_civil_local(then.now, &then.local);
         a = match_expr(&then, i + 1, true, &x);
@@ -652,11 +490,12 @@ static int match_range(const struct parser *p, int i, const struct expr *day, st
 }
 
 /* "since X", "after X", "before X", "until X". */
-static int match_open(const struct parser *p, int i, struct span *ret)
+static int match_open(const struct timephrase_parser *p, int i, struct span *ret)
 {
     static const char *const until[] = {"until", "till", NULL};
-    bool since = is(p, i, "since"), after = is(p, i, "after"), before = is(p, i, "before");
-    if (!since && !after && !before && !any(p, i, until))
+    bool since = timephrase_is(p, i, "since"), after = timephrase_is(p, i, "after"),
+         before = timephrase_is(p, i, "before");
+    if (!since && !after && !before && !timephrase_any(p, i, until))
         return 0;
     struct expr e;
     int n = match_expr(p, i + 1, false, &e);
@@ -675,45 +514,45 @@ static int match_open(const struct parser *p, int i, struct span *ret)
 }
 
 /* "[in the] last 10 minutes", "past hour", "just now". */
-static int match_recent(const struct parser *p, int i, struct span *ret)
+static int match_recent(const struct timephrase_parser *p, int i, struct span *ret)
 {
     bool at, around;
-    if (is(p, i, "just") && is(p, i + 1, "now")) {
+    if (timephrase_is(p, i, "just") && timephrase_is(p, i + 1, "now")) {
         *ret = (struct span){p->now - 5 * US_PER_MINUTE, TIME_UNKNOWN};
         return 2;
     }
-    if (is(p, i, "right") && is(p, i + 1, "now")) {
+    if (timephrase_is(p, i, "right") && timephrase_is(p, i + 1, "now")) {
         *ret = (struct span){p->now - US_PER_MINUTE, TIME_UNKNOWN};
         return 2;
     }
     int lead = prepositions(p, i, &at, &around);
     int k = i + lead;
-    bool last = is(p, k, "last"), past = is(p, k, "past");
+    bool last = timephrase_is(p, k, "last"), past = timephrase_is(p, k, "past");
     if (!last && !past)
         return 0;
     k++;
-    int n = number(p, k);
-    if (n > 0 || is(p, k, "few") || is(p, k, "couple")) {
+    int n = timephrase_number(p, k);
+    if (n > 0 || timephrase_is(p, k, "few") || timephrase_is(p, k, "couple")) {
         if (n <= 0)
-            n = is(p, k, "few") ? 3 : 2;
-        k += is(p, k + 1, "of") ? 2 : 1;
+            n = timephrase_is(p, k, "few") ? 3 : 2;
+        k += timephrase_is(p, k + 1, "of") ? 2 : 1;
     } else {
         n = 0;
     }
-    enum unit u = unit_at(p, k);
+    enum timephrase_unit u = timephrase_unit_at(p, k);
     /* "last week" is the calendar's and "last second" most often no time at all. */
-    if (!u || (!n && ((last && u >= DAY) || u == SECOND)))
+    if (!u || (!n && ((last && u >= TIMEPHRASE_DAY) || u == TIMEPHRASE_SECOND)))
         return 0;
-    *ret = (struct span){p->now - (int64_t)(n ? n : 1) * unit_us(u), TIME_UNKNOWN};
+    *ret = (struct span){p->now - (int64_t)(n ? n : 1) * timephrase_unit_us(u), TIME_UNKNOWN};
     if (ret->since < TIME_MIN)
         ret->since = TIME_MIN;
     return k + 1 - i;
 }
 
 /* A whole RFC 3339 time in one word. */
-static int match_instant(const struct parser *p, int i, struct span *ret)
+static int match_instant(const struct timephrase_parser *p, int i, struct span *ret)
 {
-    const struct token *t = &p->tokens[i];
+    const struct timephrase_token *t = &p->tokens[i];
     int64_t us;
     bool zoned;
     if (t->to - t->from < 16 || timestamp_parse(p->s + t->from, t->to - t->from, &us, &zoned))
@@ -744,7 +583,7 @@ static void narrow(struct timephrase *t, struct span s)
     t->found = true;
 }
 
-static void take(struct parser *p, struct timephrase *t, int i, int n)
+static void take(struct timephrase_parser *p, struct timephrase *t, int i, int n)
 {
     size_t from = p->tokens[i].from, to = p->tokens[i + n - 1].to;
     size_t have = strlen(t->said);
@@ -755,7 +594,7 @@ static void take(struct parser *p, struct timephrase *t, int i, int n)
 }
 
 /* The text without the words that were taken and the blanks doubled by it. */
-static void leave_rest(const struct parser *p, struct timephrase *t)
+static void leave_rest(const struct timephrase_parser *p, struct timephrase *t)
 {
     size_t out = 0, at = 0;
     for (int k = 0; k <= p->count; k++) {
@@ -780,11 +619,11 @@ static void leave_rest(const struct parser *p, struct timephrase *t)
 
 void timephrase_parse(struct slice text, int64_t now, struct timephrase *ret)
 {
-    struct parser p = {.s = text.data, .now = now, .yearless = &ret->yearless};
+    struct timephrase_parser p = {.s = text.data, .now = now, .yearless = &ret->yearless};
     p.size = utf8_cut(text.data, text.size, TIMEPHRASE_TEXT_MAX);
     *ret = (struct timephrase){.since = TIME_UNKNOWN, .until = TIME_UNKNOWN};
     timestamp_to_civil_local(now, &p.local);
-    tokenize(&p);
+    timephrase_split(&p);
     struct expr day = {0};
     for (int i = 0; i < p.count; i++) {
         struct span s;
@@ -799,7 +638,7 @@ void timephrase_parse(struct slice text, int64_t now, struct timephrase *ret)
         if (!n) {
             n = match_expr(&p, i, false, &e);
             /* "moved to 01:10": a value, not when it was. */
-            if (n && i > 0 && e.clock && !e.base && is(&p, i - 1, "to"))
+            if (n && i > 0 && e.clock && !e.base && timephrase_is(&p, i - 1, "to"))
                 n = 0;
             if (n)
                 s = expr_margins(&p, &e);
