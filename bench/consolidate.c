@@ -11,9 +11,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/clock.h"
+#include "bench/bench.h"
 #include "memory/schema.h"
 #include "memory/sqlite.h"
 #include "memory/store.h"
@@ -22,15 +22,6 @@
 
 static struct errmsg err;
 
-static void must(int r, const char *what)
-{
-    if (r) {
-        fprintf(stderr, "%s: %s\n", what, err.text[0] ? err.text : err_text(r));
-        exit(1);
-    }
-}
-#define MUST(call) must(call, #call)
-
 /* Runs while a call works and jumps ahead between calls, so that no unit rests. */
 static int64_t jumped;
 
@@ -38,13 +29,6 @@ static int64_t jumping_mono(const struct clock *c)
 {
     (void)c;
     return clock_mono(clock_system()) + jumped;
-}
-
-static double cpu_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
 }
 
 static int compare(const void *a, const void *b)
@@ -56,7 +40,7 @@ static int compare(const void *a, const void *b)
 static void mark_all(const char *path)
 {
     sqlite3 *db;
-    must(sqlite3_open(path, &db) == SQLITE_OK ? 0 : ERR_IO, path);
+    must(sqlite3_open(path, &db) == SQLITE_OK ? 0 : ERR_IO, path, &err);
     MUST(sql_exec(db,
                   "INSERT INTO dirty(stratum, unit, t) SELECT 1, t_start/3600000000 AS u, "
                   "min(t_start) FROM moment WHERE stratum=0 GROUP BY u "
@@ -96,11 +80,11 @@ int main(int argc, char **argv)
         int at =
             sql_int64(db, "SELECT stratum FROM dirty ORDER BY stratum, unit LIMIT 1", &unit, &err);
         int64_t before = clock_mono(clock_system());
-        double cpu = cpu_ms();
+        double cpu = cpu_seconds();
         r = store_consolidate(s, &err);
         double ms = (double)(clock_mono(clock_system()) - before) / 1000;
-        cpu = cpu_ms() - cpu;
-        must(r < 0 ? r : 0, "store_consolidate");
+        cpu = 1e3 * (cpu_seconds() - cpu);
+        must(r, "store_consolidate", &err);
         if (at == 0 && count[unit] < CALLS_MAX)
             took[unit][count[unit]++] = ms;
         total += cpu;

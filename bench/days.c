@@ -16,10 +16,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "bench/bench.h"
 #include "memory/evidence.h"
 #include "memory/keep.h"
 #include "memory/sqlite.h"
@@ -74,22 +74,6 @@ struct world {
 };
 
 static struct errmsg err;
-
-static void must(int r, const char *what)
-{
-    if (r < 0) {
-        fprintf(stderr, "%s: %s\n", what, err.text[0] ? err.text : err_text(r));
-        exit(1);
-    }
-}
-#define MUST(call) must(call, #call)
-
-static double cpu_seconds(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
 
 static uint32_t below(struct world *w, uint32_t n)
 {
@@ -183,7 +167,7 @@ static void make_room(struct world *w, int64_t need)
     int r;
     while ((r = store_make_room(w->store, need, &err)) == STORE_MORE)
         ;
-    must(r, "make room");
+    must(r, "make room", &err);
     w->refused += r == STORE_NO_ROOM;
     w->keep_seconds += cpu_seconds() - before;
 }
@@ -193,7 +177,7 @@ static void commit(struct world *w)
     if (!w->in_transaction)
         return;
     int r = store_commit(w->store, &err);
-    must(r, "commit");
+    must(r, "commit", &err);
     w->in_transaction = false;
     w->pending_bytes = 0;
     if (store_log_is_full(w->store))
@@ -254,7 +238,7 @@ static void consolidate(struct world *w)
     while ((r = store_consolidate(w->store, &err)) == STORE_MORE)
         if (store_log_is_full(w->store))
             MUST(store_checkpoint(w->store, false, &err));
-    must(r, "consolidate");
+    must(r, "consolidate", &err);
     w->consolidate_seconds += cpu_seconds() - before;
 }
 
@@ -267,17 +251,6 @@ static int64_t file_size(const struct world *w, const char *suffix)
     struct stat st;
     snprintf(name, sizeof(name), "%s%s", w->path, suffix);
     return stat(name, &st) == 0 ? (int64_t)st.st_size : 0;
-}
-
-static long resident_kib(void)
-{
-    long pages = 0;
-    FILE *f = fopen("/proc/self/statm", "r");
-    if (f && fscanf(f, "%*d %ld", &pages) != 1)
-        pages = 0;
-    if (f)
-        fclose(f);
-    return pages * (sysconf(_SC_PAGESIZE) / 1024);
 }
 
 static void look(struct world *w, int hour)
@@ -294,9 +267,9 @@ static void look(struct world *w, int hour)
     if (!w->o.quiet && hour % (24 * (w->o.days > 20 ? 10 : 1)) == 0) {
         struct store_usage u;
         MUST(store_usage(w->store, &u, &err));
-        printf("day %3d: %6.2f MiB (log %4.0f KiB), rss %ld KiB, evidence %lld (%lld KiB), moments "
+        printf("day %3d: %6.2f MiB (log %4.0f KiB), rss %.1f MiB, evidence %lld (%lld KiB), moments "
                "%lld, episodes %lld, hours %lld, tau %.2f days, %u features\n",
-               hour / 24, (double)total / (1 << 20), (double)log / 1024, resident_kib(),
+               hour / 24, (double)total / (1 << 20), (double)log / 1024, resident_mib(),
                (long long)u.count[0], (long long)u.bytes[0] >> 10, (long long)u.count[1],
                (long long)u.count[2], (long long)u.count[3], u.tau / 86400, u.features);
         fflush(stdout);
@@ -489,11 +462,11 @@ int main(int argc, char **argv)
     report(&w);
     printf("%llu records (%.1f MB), %.0f s of CPU (%.0f records/s): letting go %.1f s, consolidation "
            "%.1f s\nlargest total %.3f MiB = %.2f %% of the budget, in hour %d; largest log %.0f KiB; "
-           "%d hours above 102 %%; rss %ld KiB\n",
+           "%d hours above 102 %%; rss %.1f MiB\n",
            (unsigned long long)w.records, (double)w.raw_bytes / 1e6, took, (double)w.records / took,
            w.keep_seconds, w.consolidate_seconds, (double)w.worst_total / (1 << 20),
            w.o.budget > 0 ? 100.0 * (double)w.worst_total / w.o.budget : 0, w.worst_hour,
-           (double)w.worst_log / 1024, w.broken, resident_kib());
+           (double)w.worst_log / 1024, w.broken, resident_mib());
     for (int i = 0; i < STREAMS; i++)
         pipeline_stream_free(w.sources[i].pipeline);
     store_close(w.store);

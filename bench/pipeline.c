@@ -11,21 +11,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "bench/bench.h"
 #include "pipeline/reader.h"
 #include "pipeline/redact.h"
 #include "pipeline/stream.h"
-
-/* Of this thread: other work on the machine does not count. */
-static double cpu_us(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
-}
 
 struct run {
     struct pipeline_stream *stream;
@@ -78,7 +70,7 @@ static int bench_file(enum stream_kind kind, const char *path, bool show)
         record_reader_new(&ro, &rc, &reader, &err) ||
         (kind == KIND_TEXT && redactor_new(true, &run.redactor)))
         return 1;
-    double began = cpu_us();
+    double began = cpu_seconds();
     uint64_t allocated = 0;
     size_t n;
     int failed = 0;
@@ -89,7 +81,7 @@ static int bench_file(enum stream_kind kind, const char *path, bool show)
     }
     uint64_t allocations = allocated ? mem_thread_allocations() - allocated : 0;
     failed |= record_reader_end(reader, &err) | pipeline_stream_flush(run.stream);
-    double us = cpu_us() - began;
+    double us = 1e6 * (cpu_seconds() - began);
     struct pipeline_stats stats;
     pipeline_stream_stats(run.stream, &stats);
     printf("%llu records, %llu moments (%.0f %% latent), %.2f us a record, %.0f records/s, "

@@ -4,9 +4,10 @@
  * lines, words by a power law, so that the commonest stand in nearly every moment), then asks
  * questions of one to five words, common and rare, with and without a filter.
  *
- *   search [MOMENTS [FILE [QUERIES]]]      default 100000 /tmp/varve-search.db 2000; an existing
- * FILE is used WRITE=1                                 writes on while it asks WORDS="disk full"
- * asks this question only
+ *   search [MOMENTS [FILE [QUERIES]]]   default 100000 /tmp/varve-search.db 2000; an existing FILE
+ *                                       is used
+ *   WRITE=1                             writes on while it asks
+ *   WORDS="disk full"                   asks this question only
  */
 #include <math.h>
 #include <pthread.h>
@@ -14,9 +15,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "bench/bench.h"
 #include "memory/evidence.h"
 #include "memory/recall.h"
 #include "memory/sketch.h"
@@ -145,25 +146,6 @@ static int compare_doubles(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Of this thread: on a busy machine the wall says little about the search. */
-static double cpu_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
-}
-
-static double resident_mib(void)
-{
-    long pages = 0;
-    FILE *f = fopen("/proc/self/statm", "r");
-    if (f && fscanf(f, "%*d %ld", &pages) != 1)
-        pages = 0;
-    if (f)
-        fclose(f);
-    return (double)pages * (double)sysconf(_SC_PAGESIZE) / (1 << 20);
-}
-
 static void ask(struct reader *r, const struct writer *w, int count, int kind, const char *fixed)
 {
     static const char *const kinds[] = {"rare words", "any words", "common words",
@@ -189,12 +171,12 @@ static void ask(struct reader *r, const struct writer *w, int count, int kind, c
         struct recall_found ret;
         struct errmsg err;
         arena_reset(&arena);
-        double cpu_start = cpu_ms();
+        double cpu_start = cpu_seconds();
         int64_t start = clock_mono(clock_system());
         if (recall_search(r, &q, &arena, &ret, &err))
             fail("search", &err);
         ms[i] = (double)(clock_mono(clock_system()) - start) / 1000;
-        cpu[i] = cpu_ms() - cpu_start;
+        cpu[i] = 1e3 * (cpu_seconds() - cpu_start);
         found += ret.items.count;
     }
     qsort(ms, (size_t)count, sizeof(double), compare_doubles);

@@ -17,6 +17,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "bench/bench.h"
 #include "memory/evidence.h"
 #include "memory/sqlite.h"
 #include "memory/store.h"
@@ -29,15 +30,6 @@ static struct slice *lines;
 static size_t line_count, line_capacity;
 static char folder[256], path[300];
 static struct errmsg err;
-
-static void must(int r, const char *what)
-{
-    if (r) {
-        fprintf(stderr, "%s: %s\n", what, err.text[0] ? err.text : err_text(r));
-        exit(1);
-    }
-}
-#define MUST(call) must(call, #call)
 
 static void read_lines(const char *name, size_t want)
 {
@@ -111,7 +103,7 @@ static double bench_bare(void)
     sqlite3 *db;
     sqlite3_stmt *row, *words;
     start_afresh("bare");
-    must(sqlite3_open(path, &db), "open");
+    must(sqlite3_open(path, &db) == SQLITE_OK ? 0 : ERR_IO, path, &err);
     MUST(sql_exec(db,
                   "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-8192;"
                   "CREATE TABLE line(id INTEGER PRIMARY KEY, time INTEGER, text TEXT);"

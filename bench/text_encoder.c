@@ -8,10 +8,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <xxhash.h>
 
 #include "base/mem.h"
+#include "bench/bench.h"
 #include "model/encoder.h"
 #include "model/kernels.h"
 #include "model/tokens.h"
@@ -47,13 +47,6 @@ static int read_lines(const char *path, struct lines *ret)
     return got == ret->size && size > 0 ? 0 : -1;
 }
 
-static double seconds(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
 typedef uint64_t visit_fn(void *context, const char *line, size_t n);
 
 static uint64_t visit_hash(void *context, const char *line, size_t n)
@@ -83,7 +76,7 @@ static double run(struct lines *l, visit_fn *visit, void *context, uint64_t *sum
     l->count = 0;
     for (int pass = 0; pass < PASSES; pass++) {
         push_numbers(l);
-        double from = seconds();
+        double from = cpu_seconds();
         for (size_t at = 0; at < l->size;) {
             const char *end = memchr(l->data + at, '\n', l->size - at);
             size_t n = end ? (size_t)(end - l->data) - at : l->size - at;
@@ -91,7 +84,7 @@ static double run(struct lines *l, visit_fn *visit, void *context, uint64_t *sum
             at += n + 1;
             l->count++;
         }
-        spent += seconds() - from;
+        spent += cpu_seconds() - from;
     }
     return spent > 0 ? (double)l->count / spent : 0;
 }

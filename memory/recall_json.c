@@ -8,10 +8,10 @@
 
 #define SCORE_DIGITS 6
 
-static void key_id(struct jsonw *w, const char *key, int64_t id)
+static void key_u64_string(struct jsonw *w, const char *key, uint64_t v)
 {
     jsonw_key(w, key);
-    jsonw_u64_string(w, (uint64_t)id);
+    jsonw_u64_string(w, v);
 }
 
 static void key_u64(struct jsonw *w, const char *key, uint64_t v)
@@ -19,9 +19,18 @@ static void key_u64(struct jsonw *w, const char *key, uint64_t v)
     jsonw_kv_int(w, key, (int64_t)v);
 }
 
+static void key_strings(struct jsonw *w, const char *key, const char *const *items, uint32_t count)
+{
+    jsonw_key(w, key);
+    jsonw_array(w);
+    for (uint32_t i = 0; i < count; i++)
+        jsonw_string(w, items[i]);
+    jsonw_array_end(w);
+}
+
 static void item_fields(struct jsonw *w, const struct recall_item *item)
 {
-    key_id(w, "id", item->id);
+    key_u64_string(w, "id", item->id);
     jsonw_kv_int(w, "stratum", item->stratum);
     jsonw_kv_string(w, "stream", item->stream);
     jsonw_kv_time(w, "start", item->start);
@@ -36,11 +45,7 @@ static void item_fields(struct jsonw *w, const struct recall_item *item)
     key_u64(w, "body", item->cost.body);
     key_u64(w, "raw", item->cost.raw);
     jsonw_object_end(w);
-    jsonw_key(w, "refs");
-    jsonw_array(w);
-    for (uint32_t i = 0; i < item->ref_count; i++)
-        jsonw_string(w, item->refs[i]);
-    jsonw_array_end(w);
+    key_strings(w, "refs", item->refs, item->ref_count);
 }
 
 void recall_item_json(struct jsonw *w, const struct recall_item *item)
@@ -66,10 +71,9 @@ static void key_records(struct jsonw *w, const struct recall_record *records, ui
     for (uint32_t i = 0; i < count; i++) {
         const struct recall_record *r = &records[i];
         jsonw_object(w);
-        key_id(w, "id", r->id);
+        key_u64_string(w, "id", r->id);
         jsonw_kv_string(w, "stream", r->stream);
-        jsonw_key(w, "seq");
-        jsonw_u64_string(w, r->seq);
+        key_u64_string(w, "seq", r->seq);
         jsonw_kv_time(w, "time", r->time);
         jsonw_kv_string(w, "ref", r->ref);
         jsonw_kv_fixed(w, "score", r->score, SCORE_DIGITS);
@@ -100,7 +104,7 @@ void recall_items_json(struct jsonw *w, const struct recall_items *items)
 static void unusual_json(struct jsonw *w, const struct recall_unusual *u)
 {
     jsonw_object(w);
-    key_id(w, "id", u->id);
+    key_u64_string(w, "id", u->id);
     jsonw_kv_string(w, "stream", u->stream);
     jsonw_kv_time(w, "start", u->start);
     jsonw_kv_time(w, "end", u->end);
@@ -132,7 +136,7 @@ void recall_surprise_json(struct jsonw *w, const struct recall_unusual *items, u
 
 static void entity_fields(struct jsonw *w, const struct recall_entity *e)
 {
-    key_id(w, "id", e->id);
+    key_u64_string(w, "id", e->id);
     jsonw_kv_string(w, "kind", e->kind);
     jsonw_kv_string(w, "name", e->name);
     key_u64(w, "count", e->count);
@@ -217,7 +221,7 @@ static void key_days(struct jsonw *w, const char *key, const struct recall_day *
         jsonw_kv_time(w, "first", d->first);
         jsonw_kv_time(w, "last", d->last);
         if (d->peak) {
-            key_id(w, "peak", d->peak);
+            key_u64_string(w, "peak", d->peak);
             jsonw_kv_string(w, "what", d->what);
         }
         jsonw_object_end(w);
@@ -252,10 +256,8 @@ static void opened_provenance(struct jsonw *w, const struct recall_opened *o)
     jsonw_object(w);
     jsonw_kv_string(w, "kind", o->kind);
     if (o->seq_last) {
-        jsonw_key(w, "seq_first");
-        jsonw_u64_string(w, o->seq_first);
-        jsonw_key(w, "seq_last");
-        jsonw_u64_string(w, o->seq_last);
+        key_u64_string(w, "seq_first", o->seq_first);
+        key_u64_string(w, "seq_last", o->seq_last);
     }
     key_u64(w, "records", o->records);
     jsonw_kv_string(w, "path", o->path);
@@ -319,7 +321,7 @@ static void raw_values(struct jsonw *w, const struct recall_raw *raw, const stru
 void recall_raw_json(struct jsonw *w, const struct recall_raw *raw)
 {
     jsonw_object(w);
-    key_id(w, "id", raw->id);
+    key_u64_string(w, "id", raw->id);
     jsonw_kv_string(w, "stream", raw->stream);
     jsonw_kv_string(w, "kind", raw->kind);
     jsonw_kv_int(w, "first", raw->first);
@@ -329,8 +331,7 @@ void recall_raw_json(struct jsonw *w, const struct recall_raw *raw)
     for (uint32_t i = 0; i < raw->count; i++) {
         const struct record *r = &raw->records[i];
         jsonw_object(w);
-        jsonw_key(w, "seq");
-        jsonw_u64_string(w, r->seq);
+        key_u64_string(w, "seq", r->seq);
         jsonw_kv_time(w, "time", r->time);
         if (r->ref.size) {
             jsonw_key(w, "ref");
@@ -346,15 +347,6 @@ void recall_raw_json(struct jsonw *w, const struct recall_raw *raw)
     }
     jsonw_array_end(w);
     jsonw_object_end(w);
-}
-
-static void key_strings(struct jsonw *w, const char *key, const char *const *items, uint32_t count)
-{
-    jsonw_key(w, key);
-    jsonw_array(w);
-    for (uint32_t i = 0; i < count; i++)
-        jsonw_string(w, items[i]);
-    jsonw_array_end(w);
 }
 
 void recall_answer_json(struct jsonw *w, const struct recall_answer *a)
@@ -405,8 +397,7 @@ void reader_streams_json(struct jsonw *w, const struct store_stream *streams, ui
         jsonw_kv_string(w, "kind", stream_kind_name(s->kind));
         jsonw_kv_string(w, "source", s->source);
         jsonw_kv_time(w, "created", s->created);
-        jsonw_key(w, "next_seq");
-        jsonw_u64_string(w, s->next_seq);
+        key_u64_string(w, "next_seq", s->next_seq);
         key_u64(w, "records", s->records);
         key_u64(w, "bytes", s->bytes);
         key_u64(w, "late", s->late);

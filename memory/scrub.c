@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "memory/sqlite_format.h"
 #include "memory/store_internal.h"
 
 #define STEP_PAGES 4096
@@ -36,16 +37,6 @@ struct pages {
     int rc;
 };
 
-static uint32_t be16(const unsigned char *p)
-{
-    return (uint32_t)p[0] << 8 | p[1];
-}
-
-static uint32_t be32(const unsigned char *p)
-{
-    return be16(p) << 16 | be16(p + 2);
-}
-
 static bool read_at(struct pages *x, uint32_t page, void *out, int size)
 {
     if (x->rc == SQLITE_OK)
@@ -65,24 +56,6 @@ static void clear(struct pages *x, uint32_t page, const unsigned char *data, uin
                                           (sqlite3_int64)(page - 1) * PAGE + from);
 }
 
-/* SQLite's varint; bytes used, 0 when it does not end in the page. */
-static uint32_t varint(const unsigned char *p, uint32_t room, uint64_t *ret)
-{
-    uint64_t v = 0;
-    for (uint32_t i = 0; i < 9 && i < room; i++) {
-        if (i == 8) {
-            *ret = v << 8 | p[i];
-            return 9;
-        }
-        v = v << 7 | (p[i] & 0x7f);
-        if (!(p[i] & 0x80)) {
-            *ret = v;
-            return i + 1;
-        }
-    }
-    return 0;
-}
-
 /* What is behind the value in the last page of a chain. */
 static void clear_chain_end(struct pages *x, uint32_t page, uint64_t size)
 {
@@ -91,7 +64,7 @@ static void clear_chain_end(struct pages *x, uint32_t page, uint64_t size)
     for (uint32_t steps = 0; size > room && steps < x->count; steps++) {
         if (page < 2 || page > x->count || !read_at(x, page, next, 4))
             return;
-        page = be32(next);
+        page = format_be32(next);
         size -= room;
     }
     if (page >= 2 && page <= x->count && size <= room && read_at(x, page, last, PAGE))
@@ -105,12 +78,12 @@ static void clear_behind_cell(struct pages *x, int type, uint32_t at)
     uint64_t payload, rowid;
     if (type == 2)
         at += 4;
-    uint32_t n = at < u ? varint(x->page + at, u - at, &payload) : 0;
+    uint32_t n = at < u ? format_varint(x->page + at, u - at, &payload) : 0;
     if (n == 0)
         return;
     at += n;
     if (type == 13) {
-        n = at < u ? varint(x->page + at, u - at, &rowid) : 0;
+        n = at < u ? format_varint(x->page + at, u - at, &rowid) : 0;
         if (n == 0)
             return;
         at += n;
@@ -122,7 +95,7 @@ static void clear_behind_cell(struct pages *x, int type, uint32_t at)
     uint64_t local = least + (payload - least) % (u - 4);
     local = local <= most ? local : least;
     if (at + local + 4 <= u)
-        clear_chain_end(x, be32(x->page + at + local), payload - local);
+        clear_chain_end(x, format_be32(x->page + at + local), payload - local);
 }
 
 static void clear_btree(struct pages *x, uint32_t page)
@@ -132,17 +105,18 @@ static void clear_btree(struct pages *x, uint32_t page)
     bool leaf = type == 13 || type == 10;
     if (!leaf && type != 5 && type != 2)
         return;
-    uint32_t cells = be16(x->page + h + 3), content = be16(x->page + h + 5);
+    uint32_t cells = format_be16(x->page + h + 3), content = format_be16(x->page + h + 5);
     uint32_t array = h + (leaf ? 8 : 12), gap = array + 2 * cells;
     content = content ? content : 65536;
     if (gap > content || content > u)
         return;
     clear(x, page, x->page, gap, content);
-    for (uint32_t block = be16(x->page + h + 1), steps = 0;
-         block >= content && block + 4 <= u && steps < u; block = be16(x->page + block), steps++)
-        clear(x, page, x->page, block + 4, block + be16(x->page + block + 2));
+    for (uint32_t block = format_be16(x->page + h + 1), steps = 0;
+         block >= content && block + 4 <= u && steps < u;
+         block = format_be16(x->page + block), steps++)
+        clear(x, page, x->page, block + 4, block + format_be16(x->page + block + 2));
     for (uint32_t i = 0; i < cells && type != 5; i++)
-        clear_behind_cell(x, type, be16(x->page + array + 2 * i));
+        clear_behind_cell(x, type, format_be16(x->page + array + 2 * i));
 }
 
 /* A trunk of the list of free pages has its own links at the front; any other is all free. */
@@ -151,7 +125,7 @@ static void clear_free(struct pages *x, uint32_t page)
     uint32_t links = 0;
     for (uint32_t i = 0; i < x->trunk_count; i++)
         if (x->trunks[i] == page)
-            links = 8 + 4 * be32(x->page + 4);
+            links = 8 + 4 * format_be32(x->page + 4);
     clear(x, page, x->page, links, x->usable);
 }
 
@@ -188,16 +162,16 @@ static int open_pages(struct store *s, struct pages *x, struct errmsg *err)
         return sql_error(s->db, rc, err, "clearing the file");
     x->count = (uint32_t)(size / PAGE);
     x->usable = PAGE - head[20];
-    if (be16(head + 16) != PAGE || be32(head + 52) == 0)
+    if (format_be16(head + 16) != PAGE || format_be32(head + 52) == 0)
         return err_set(err, ERR_UNSUPPORTED, "clearing the file: not of pages with a map");
     x->trunk_count = 0;
-    for (uint32_t page = be32(head + 32); page >= 2 && page <= x->count;) {
+    for (uint32_t page = format_be32(head + 32); page >= 2 && page <= x->count;) {
         if (x->trunk_count == TRUNKS_MAX)
             return err_set(err, ERR_LIMIT, "clearing the file: too many free pages");
         x->trunks[x->trunk_count++] = page;
         if (!read_at(x, page, x->page, PAGE))
             break;
-        page = be32(x->page);
+        page = format_be32(x->page);
     }
     return sql_error(s->db, x->rc, err, "clearing the file");
 }
@@ -226,7 +200,7 @@ static int pages_in_wal(struct store *s, struct buf *out, struct errmsg *err)
     for (sqlite3_int64 at = WAL_HEADER; rc == SQLITE_OK && at + FRAME_HEADER + PAGE <= size;
          at += FRAME_HEADER + PAGE) {
         rc = wal->pMethods->xRead(wal, number, sizeof(number), at);
-        uint32_t page = be32(number);
+        uint32_t page = format_be32(number);
         buf_append(out, &page, sizeof(page));
     }
     if (rc != SQLITE_OK)

@@ -341,76 +341,65 @@ def bot(r, word):
 RARE = [parcel, usb, sectors, sudo, firmware, invoice, migration, key, tape, bot]
 
 
-# ---- facts that change; {} is the value, in `changed` the old and the new one ----
+# ---- facts that change: "{it}" is the subject, "{}" a value, in `changed` the old and the new one ----
 
-def setpoint(r, word):
-    room = word()
-    return {"stream": "home", "subject": room, "values": ["17.5", "19.0", "20.5", "21.0", "22.5"],
-            "first": f"thermostat in room {room}: setpoint is {{}} degrees",
-            "changed": f"thermostat in room {room}: setpoint changed from {{}} to {{}} degrees",
-            "again": f"thermostat in room {room}: setpoint still {{}} degrees",
-            "changes": f"when was the setpoint of room {room} changed to {{}}?",
-            "ask": f"what is the setpoint of the thermostat in room {room}{{}}?",
-            "asked": f"what was the setpoint of the thermostat in room {room} {{}}?"}
+def fact(stream, values, **texts):
+    def make(r, word):
+        subject = word()
+        return {"stream": stream, "subject": subject, "values": values(r, word),
+                **{key: text.replace("{it}", subject) for key, text in texts.items()}}
+    return make
 
 
-def owner(r, word):
-    task = word()
-    return {"stream": "app", "subject": task, "values": [word() for _ in range(3)],
-            "first": f"INFO task {task} belongs to {{}}",
-            "changed": f"INFO task {task} handed over from {{}} to {{}}",
-            "again": f"INFO task {task} reviewed by its owner {{}}",
-            "changes": f"when was task {task} handed over to {{}}?",
-            "ask": f"who owns task {task}{{}}?", "asked": f"who owned task {task} {{}}?"}
+def versions(r, word):
+    major = r.randrange(2, 9)
+    return [f"{major}.{v}.{r.randrange(9)}" for v in r.sample(range(10, 60), 3)]
 
 
-def renamed(r, word):
-    host = word()
-    return {"stream": "syslog", "subject": host,
-            "values": [f"10.3.{r.randrange(200)}.{r.randrange(2, 250)}" for _ in range(3)],
-            "first": f"dnsmasq: host {host} has address {{}}",
-            "changed": f"dnsmasq: host {host} moved from address {{}} to {{}}",
-            "again": f"dnsmasq: host {host} renewed its address {{}}",
-            "changes": f"when did host {host} move to address {{}}?",
-            "ask": f"what is the address of host {host}{{}}?",
-            "asked": f"what was the address of host {host} {{}}?"}
-
-
-def version(r, word):
-    service, major = word(), r.randrange(2, 9)
-    return {"stream": "app", "subject": service,
-            "values": [f"{major}.{v}.{r.randrange(9)}" for v in r.sample(range(10, 60), 3)],
-            "first": f"INFO service {service} runs version {{}}",
-            "changed": f"INFO service {service} upgraded from {{}} to {{}}",
-            "again": f"INFO service {service} restarted with version {{}}",
-            "changes": f"when was service {service} upgraded to {{}}?",
-            "ask": f"which version does service {service} run{{}}?",
-            "asked": f"which version did service {service} run {{}}?"}
-
-
-def schedule(r, word):
-    job = word()
-    return {"stream": "backup", "subject": job, "values": ["01:10", "02:20", "03:35", "04:50", "05:15"],
-            "first": f"schedule: job weekly-{job} starts at {{}}",
-            "changed": f"schedule: job weekly-{job} moved from {{}} to {{}}",
-            "again": f"schedule: job weekly-{job} confirmed for {{}}",
-            "changes": f"when was job weekly-{job} moved to {{}}?",
-            "ask": f"at what time does job weekly-{job} start{{}}?",
-            "asked": f"at what time did job weekly-{job} start {{}}?"}
-
-
-def role(r, word):
-    user = word()
-    return {"stream": "sshd", "subject": user, "values": ["reader", "operator", "admin", "auditor"],
-            "first": f"sshd[902]: account {user} has role {{}}",
-            "changed": f"sshd[902]: account {user} role changed from {{}} to {{}}",
-            "again": f"sshd[902]: account {user} logged in with role {{}}",
-            "changes": f"when did the role of account {user} change to {{}}?",
-            "ask": f"what role does account {user} have{{}}?",
-            "asked": f"what role did account {user} have {{}}?"}
-
-
-FACTS = [setpoint, owner, renamed, version, schedule, role]
+FACTS = [
+    fact("home", lambda r, word: ["17.5", "19.0", "20.5", "21.0", "22.5"],
+         first="thermostat in room {it}: setpoint is {} degrees",
+         changed="thermostat in room {it}: setpoint changed from {} to {} degrees",
+         again="thermostat in room {it}: setpoint still {} degrees",
+         changes="when was the setpoint of room {it} changed to {}?",
+         ask="what is the setpoint of the thermostat in room {it}{}?",
+         asked="what was the setpoint of the thermostat in room {it} {}?"),
+    fact("app", lambda r, word: [word() for _ in range(3)],
+         first="INFO task {it} belongs to {}",
+         changed="INFO task {it} handed over from {} to {}",
+         again="INFO task {it} reviewed by its owner {}",
+         changes="when was task {it} handed over to {}?",
+         ask="who owns task {it}{}?",
+         asked="who owned task {it} {}?"),
+    fact("syslog", lambda r, word: [f"10.3.{r.randrange(200)}.{r.randrange(2, 250)}" for _ in range(3)],
+         first="dnsmasq: host {it} has address {}",
+         changed="dnsmasq: host {it} moved from address {} to {}",
+         again="dnsmasq: host {it} renewed its address {}",
+         changes="when did host {it} move to address {}?",
+         ask="what is the address of host {it}{}?",
+         asked="what was the address of host {it} {}?"),
+    fact("app", versions,
+         first="INFO service {it} runs version {}",
+         changed="INFO service {it} upgraded from {} to {}",
+         again="INFO service {it} restarted with version {}",
+         changes="when was service {it} upgraded to {}?",
+         ask="which version does service {it} run{}?",
+         asked="which version did service {it} run {}?"),
+    fact("backup", lambda r, word: ["01:10", "02:20", "03:35", "04:50", "05:15"],
+         first="schedule: job weekly-{it} starts at {}",
+         changed="schedule: job weekly-{it} moved from {} to {}",
+         again="schedule: job weekly-{it} confirmed for {}",
+         changes="when was job weekly-{it} moved to {}?",
+         ask="at what time does job weekly-{it} start{}?",
+         asked="at what time did job weekly-{it} start {}?"),
+    fact("sshd", lambda r, word: ["reader", "operator", "admin", "auditor"],
+         first="sshd[902]: account {it} has role {}",
+         changed="sshd[902]: account {it} role changed from {} to {}",
+         again="sshd[902]: account {it} logged in with role {}",
+         changes="when did the role of account {it} change to {}?",
+         ask="what role does account {it} have{}?",
+         asked="what role did account {it} have {}?"),
+]
 
 
 # ---- repeated events: stream, text of the k-th, what is counted, the word that marks it ----

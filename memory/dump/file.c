@@ -244,6 +244,15 @@ int file_spans(struct dump_file *f, int stratum, uint32_t limit, struct arena *a
     return 0;
 }
 
+/* The end of a list of what a moment holds; `r` is what ended it, 0: memory. */
+static int listed(struct dump_file *f, sqlite3_stmt *s, int64_t id, int r, struct errmsg *err)
+{
+    sqlite3_reset(s);
+    if (r == SQL_DONE)
+        return 0;
+    return r == 0 ? no_memory(err) : err_wrap(err, r, "%s: moment %lld", f->path, (long long)id);
+}
+
 int file_unusual(struct dump_file *f, int64_t id, struct arena *arena, struct file_unusual **ret,
                  uint32_t *ret_count, struct errmsg *err)
 {
@@ -272,10 +281,9 @@ int file_unusual(struct dump_file *f, int64_t id, struct arena *arena, struct fi
         if (u->start >= TIME_MIN && u->start <= u->end && u->end <= TIME_MAX)
             count++;
     }
-    sqlite3_reset(s);
-    if (r != SQL_DONE)
-        return r == 0 ? no_memory(err)
-                      : err_wrap(err, r, "%s: moment %lld", f->path, (long long)id);
+    r = listed(f, s, id, r, err);
+    if (r)
+        return r;
     *ret = list;
     *ret_count = count;
     return 0;
@@ -303,10 +311,9 @@ int file_entities(struct dump_file *f, int64_t id, uint32_t limit, struct arena 
             break;
         count++;
     }
-    sqlite3_reset(s);
-    if (r != SQL_DONE)
-        return r == 0 ? no_memory(err)
-                      : err_wrap(err, r, "%s: moment %lld", f->path, (long long)id);
+    r = listed(f, s, id, r, err);
+    if (r)
+        return r;
     *ret = list;
     *ret_count = count;
     return 0;

@@ -16,17 +16,13 @@
 
 #include "base/mem.h"
 #include "memory/schema.h"
+#include "memory/sqlite_format.h"
 
 #define FILE_HEADER 100
 #define LOG_HEADER 32
 #define FRAME_HEADER 24
 #define LOCK_BYTE 0x40000000
 #define MAP_ENTRY 5
-
-static uint32_t be32(const unsigned char *p)
-{
-    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
-}
 
 static uint32_t le32(const unsigned char *p)
 {
@@ -61,8 +57,8 @@ struct log {
 static void add_checksum(struct log *l, const unsigned char *p, size_t size)
 {
     for (size_t i = 0; i + 8 <= size; i += 8) {
-        l->sum[0] += (l->big_endian ? be32(p + i) : le32(p + i)) + l->sum[1];
-        l->sum[1] += (l->big_endian ? be32(p + i + 4) : le32(p + i + 4)) + l->sum[0];
+        l->sum[0] += (l->big_endian ? format_be32(p + i) : le32(p + i)) + l->sum[1];
+        l->sum[1] += (l->big_endian ? format_be32(p + i + 4) : le32(p + i + 4)) + l->sum[0];
     }
 }
 
@@ -73,12 +69,12 @@ static void read_header(struct log *l)
     uint32_t magic;
     l->sum[0] = l->sum[1] = 0;
     if (read_at(l->fd, h, sizeof(h), 0)) {
-        magic = be32(h);
+        magic = format_be32(h);
         l->big_endian = magic == 0x377f0683;
         add_checksum(l, h, 24);
-        if ((magic == 0x377f0682 || l->big_endian) && is_page_size(be32(h + 8)) &&
-            be32(h + 24) == l->sum[0] && be32(h + 28) == l->sum[1]) {
-            l->page_size = be32(h + 8);
+        if ((magic == 0x377f0682 || l->big_endian) && is_page_size(format_be32(h + 8)) &&
+            format_be32(h + 24) == l->sum[0] && format_be32(h + 28) == l->sum[1]) {
+            l->page_size = format_be32(h + 8);
             memcpy(l->salt, h + 16, 8);
             return;
         }
@@ -96,9 +92,9 @@ static bool read_frame(struct log *l, uint32_t i, bool *ret_sound)
         return false;
     add_checksum(l, l->frame, 8);
     add_checksum(l, l->frame + FRAME_HEADER, l->page_size);
-    uint32_t stored[2] = {be32(l->frame + 16), be32(l->frame + 20)};
+    uint32_t stored[2] = {format_be32(l->frame + 16), format_be32(l->frame + 20)};
     *ret_sound = memcmp(l->frame + 8, l->salt, 8) == 0 && stored[0] == l->sum[0] &&
-                 stored[1] == l->sum[1] && be32(l->frame) > 0;
+                 stored[1] == l->sum[1] && format_be32(l->frame) > 0;
     l->sum[0] = stored[0];
     l->sum[1] = stored[1];
     return true;
@@ -117,14 +113,14 @@ static uint32_t walk_log(struct log *l, uint32_t end, uint32_t *frames, uint32_t
         bool sound;
         if (!read_frame(l, i, &sound))
             break;
-        uint32_t page = be32(l->frame);
+        uint32_t page = format_be32(l->frame);
         if (!sound) {
             lost += memcmp(l->frame + 8, l->salt, 8) == 0;
         } else if (frames && page <= pages) {
             frames[page] = i + 1;
-        } else if (!frames && be32(l->frame + 4) > 0) {
+        } else if (!frames && format_be32(l->frame + 4) > 0) {
             commit = i + 1;
-            *ret_pages = be32(l->frame + 4);
+            *ret_pages = format_be32(l->frame + 4);
             *ret_lost = lost;
         }
     }
@@ -255,11 +251,11 @@ enum page_use pages_use(const struct pages *p, uint32_t number, uint32_t *ret_pa
     entries = p->count - first + 1 < entries ? p->count - first + 1 : entries;
     /* One entry that cannot be says that the page is no map any more. */
     for (uint32_t i = 0; i < entries; i++)
-        if (map[i * MAP_ENTRY] > 5 || be32(map + i * MAP_ENTRY + 1) > p->count)
+        if (map[i * MAP_ENTRY] > 5 || format_be32(map + i * MAP_ENTRY + 1) > p->count)
             return PAGE_UNKNOWN;
     const unsigned char *entry = map + (number - first) * MAP_ENTRY;
     static const enum page_use uses[] = {PAGE_UNKNOWN,  PAGE_ROOT,     PAGE_FREE,
                                          PAGE_OVERFLOW, PAGE_OVERFLOW, PAGE_NODE};
-    *ret_parent = be32(entry + 1);
+    *ret_parent = format_be32(entry + 1);
     return uses[entry[0]];
 }

@@ -8,36 +8,9 @@
 #include <string.h>
 
 #include "memory/evidence.h"
+#include "memory/sqlite_format.h"
 
 #define ROW_MAX (EVIDENCE_BODY_MAX + (1u << 20))
-
-static uint32_t be16(const unsigned char *p)
-{
-    return (uint32_t)p[0] << 8 | p[1];
-}
-
-static uint32_t be32(const unsigned char *p)
-{
-    return be16(p) << 16 | be16(p + 2);
-}
-
-/* Big-endian, seven bits a byte, the ninth whole. Returns its size; 0: the bytes end before. */
-static uint32_t varint(const unsigned char *p, size_t size, uint64_t *ret)
-{
-    uint64_t v = 0;
-    for (uint32_t i = 0; i < 9 && i < size; i++) {
-        if (i == 8) {
-            *ret = v << 8 | p[i];
-            return 9;
-        }
-        v = v << 7 | (p[i] & 0x7f);
-        if (p[i] < 0x80) {
-            *ret = v;
-            return i + 1;
-        }
-    }
-    return 0;
-}
 
 static bool is_interior(const struct node *n)
 {
@@ -57,9 +30,9 @@ bool node_read(const struct pages *p, uint32_t number, const unsigned char *data
         h[0] != PAGE_TABLE_LEAF)
         return false;
     n.type = (enum page_type)h[0];
-    n.cells = be16(h + 3);
+    n.cells = format_be16(h + 3);
     uint32_t end = header_at(&n) + (is_interior(&n) ? 12 : 8) + 2 * n.cells;
-    uint32_t content = be16(h + 5);
+    uint32_t content = format_be16(h + 5);
     content = content == 0 ? 65536 : content;
     if (end > content || content > p->page_size)
         return false;
@@ -71,14 +44,14 @@ bool node_read(const struct pages *p, uint32_t number, const unsigned char *data
 static uint32_t cell_at(const struct node *n, uint32_t i)
 {
     uint32_t first = header_at(n) + (is_interior(n) ? 12 : 8);
-    uint32_t at = be16(n->data + first + 2 * i);
+    uint32_t at = format_be16(n->data + first + 2 * i);
     return at >= first + 2 * n->cells && at + 4 <= n->pages->page_size ? at : 0;
 }
 
 uint32_t node_child(const struct node *n, uint32_t i)
 {
     uint32_t at = i == n->cells ? header_at(n) + 8 : cell_at(n, i);
-    uint32_t child = at ? be32(n->data + at) : 0;
+    uint32_t child = at ? format_be32(n->data + at) : 0;
     return child >= 2 && child <= n->pages->count ? child : 0;
 }
 
@@ -102,7 +75,7 @@ static int read_chain(const struct pages *p, uint32_t page, size_t left, struct 
         if (page < 2 || pages_read(p, page, data) != 0)
             return ERR_CORRUPT;
         buf_append(out, data + 4, n);
-        page = be32(data);
+        page = format_be32(data);
         left -= n;
     }
     return page == 0 ? 0 : ERR_CORRUPT;
@@ -113,11 +86,11 @@ static int read_payload(const struct node *n, uint32_t at, struct buf *out, int6
     uint64_t payload, rowid = 0;
     uint32_t end = n->pages->page_size, used;
     at += n->type == PAGE_INDEX_INTERIOR ? 4 : 0;
-    at += used = at < end ? varint(n->data + at, end - at, &payload) : 0;
+    at += used = at < end ? format_varint(n->data + at, end - at, &payload) : 0;
     if (used == 0 || payload > ROW_MAX)
         return ERR_CORRUPT;
     if (n->type == PAGE_TABLE_LEAF) {
-        at += used = at < end ? varint(n->data + at, end - at, &rowid) : 0;
+        at += used = at < end ? format_varint(n->data + at, end - at, &rowid) : 0;
         if (used == 0)
             return ERR_CORRUPT;
     }
@@ -127,7 +100,8 @@ static int read_payload(const struct node *n, uint32_t at, struct buf *out, int6
         return ERR_CORRUPT;
     buf_clear(out);
     buf_append(out, n->data + at, local);
-    int r = more ? read_chain(n->pages, be32(n->data + at + local), payload - local, out) : 0;
+    int r =
+        more ? read_chain(n->pages, format_be32(n->data + at + local), payload - local, out) : 0;
     *ret_rowid = (int64_t)rowid;
     return buf_failed(out) ? ERR_NOMEM : r;
 }
@@ -173,13 +147,13 @@ int node_row(const struct node *n, uint32_t i, struct buf *scratch, struct row *
         return r;
     const unsigned char *p = (const unsigned char *)scratch->data;
     uint64_t header, type;
-    size_t size = scratch->size, head = size ? varint(p, size, &header) : 0;
+    size_t size = scratch->size, head = size ? format_varint(p, size, &header) : 0;
     if (head == 0 || header > size || header < head)
         return ERR_CORRUPT;
     size_t body = header;
     ret->count = 0;
     while (head < header) {
-        uint32_t used = varint(p + head, header - head, &type);
+        uint32_t used = format_varint(p + head, header - head, &type);
         int64_t length = used && ret->count < COLUMNS_MAX
                              ? read_value(type, p + body, size - body, &ret->values[ret->count++])
                              : -1;

@@ -10,8 +10,6 @@ import pathlib
 import shutil
 import subprocess
 import sys
-import threading
-import time
 import unittest
 
 import varvetest
@@ -35,17 +33,6 @@ def enter_namespace():
 
 @unittest.skipUnless(os.environ.get(MARK), "needs root and a mount namespace")
 class Journal(varvetest.Case):
-    def poll(self, check, what):
-        limit = time.monotonic() + varvetest.PATIENCE
-        while True:
-            result = check()
-            if result:
-                return result
-            if time.monotonic() > limit:
-                self.fail(f"{what} did not come")
-            # Nothing announces what a source is about to read; a bounded retry it is.
-            threading.Event().wait(0.02)
-
     def journald(self):
         if not JOURNALD or not shutil.which("systemd-cat"):
             self.skipTest("needs systemd-journald and systemd-cat")

@@ -20,18 +20,6 @@ class SourceCase(varvetest.Case):
         self.files.mkdir()
         self.log = self.files / "app.log"
 
-    def poll(self, check, what="it"):
-        """Asks again until check() says something; bounded."""
-        limit = time.monotonic() + varvetest.PATIENCE
-        while True:
-            result = check()
-            if result:
-                return result
-            if time.monotonic() > limit:
-                self.fail(f"{what} did not come")
-            # Nothing announces what a source is about to read; a bounded retry it is.
-            threading.Event().wait(0.02)
-
     def source(self, name="app", **keys):
         keys = {"type": "file", **keys}
         return f"[source {name}]\n" + "".join(f"{k} = {v}\n" for k, v in keys.items())

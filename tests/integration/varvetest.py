@@ -384,6 +384,18 @@ class Case(unittest.TestCase):
             daemon.start()
         return daemon
 
+    def poll(self, check, what="it"):
+        """Asks again until check() says something; bounded."""
+        limit = time.monotonic() + PATIENCE
+        while True:
+            result = check()
+            if result:
+                return result
+            if time.monotonic() > limit:
+                self.fail(f"{what} did not come")
+            # Nothing announces what a source is about to read; a bounded retry it is.
+            threading.Event().wait(0.02)
+
     def assertRpcError(self, code, call, *arguments, **kwargs):
         """The call answers with this JSON-RPC code; returns the error."""
         with self.assertRaises(RpcError) as caught:

@@ -44,17 +44,7 @@ static int64_t state(struct store *s, int64_t stream, double hours, const char *
                        .facts = &f,
                        .fact_count = 1,
                        .title = "a line"};
-    struct buf block = {0};
-    struct store_words *w = store_words_new();
-    int64_t id;
-    OK(evidence_encode(&r, 1, 3, &block));
-    OK(words_index(&m, "log", NULL, 0, w));
-    OK(store_begin(s, &err));
-    OK(store_moment_put(s, stream, &m, (struct slice){block.data, block.size}, w, &id, &err));
-    OK(store_commit(s, &err));
-    buf_deinit(&block);
-    store_words_free(w);
-    return id;
+    return commit_moment(s, stream, "log", &m);
 }
 
 /* The history of a subject as "value@since-until*seen …", hours after T0. */

@@ -20,9 +20,6 @@ static int64_t put_texts(struct store *s, int64_t stream, uint64_t seq, uint32_t
 {
     struct record records[MOMENT_RECORDS];
     char lines[MOMENT_RECORDS][96];
-    struct buf block = {0};
-    struct store_words *w = store_words_new();
-    int64_t id;
     for (uint32_t i = 0; i < n; i++) {
         snprintf(lines[i], sizeof(lines[i]), "user %s%u logged in from host web-%u",
                  i == hidden ? SECRET : "plain", (unsigned)(seq + i), i % 3);
@@ -58,14 +55,7 @@ static int64_t put_texts(struct store *s, int64_t stream, uint64_t seq, uint32_t
                        .gist = {"logins, among them " SECRET, hidden < n ? 27 : 6}};
     m.latent[3] = 1;
     snprintf(m.title, sizeof(m.title), "%s", hidden < n ? "login of " SECRET : "logins");
-    OK(evidence_encode(records, n, 3, &block));
-    OK(words_index(&m, "sys.log", NULL, 0, w));
-    OK(store_begin(s, &err));
-    OK(store_moment_put(s, stream, &m, (struct slice){block.data, block.size}, w, &id, &err));
-    OK(store_commit(s, &err));
-    buf_deinit(&block);
-    store_words_free(w);
-    return id;
+    return commit_moment(s, stream, "sys.log", &m);
 }
 
 static int one_step(struct store *s, struct forget *f, bool fail)
@@ -571,9 +561,6 @@ static int64_t put_stating(struct store *s, int64_t stream, uint64_t seq, int64_
                            uint32_t fact_count)
 {
     struct record records[4];
-    struct buf block = {0};
-    struct store_words *w = store_words_new();
-    int64_t id;
     for (uint32_t i = 0; i < n; i++)
         records[i] = (struct record){
             .seq = seq + i, .time = time + i * US_PER_SECOND, .text = {lines[i], strlen(lines[i])}};
@@ -592,13 +579,7 @@ static int64_t put_stating(struct store *s, int64_t stream, uint64_t seq, int64_
                        .fact_count = fact_count,
                        .title = "doors"};
     m.latent[3] = 1;
-    OK(evidence_encode(records, n, 3, &block));
-    OK(words_index(&m, "sys.log", NULL, 0, w));
-    OK(store_begin(s, &err));
-    OK(store_moment_put(s, stream, &m, (struct slice){block.data, block.size}, w, &id, &err));
-    OK(store_commit(s, &err));
-    buf_deinit(&block);
-    store_words_free(w);
+    int64_t id = commit_moment(s, stream, "sys.log", &m);
     consolidate_all(s);
     return id;
 }
@@ -683,17 +664,8 @@ START_TEST(test_what_others_tell)
                            .path = k ? PATH_LATENT : PATH_DISCRETE,
                            .unusual = &u,
                            .unusual_count = 1};
-        struct buf block = {0};
-        struct store_words *w = store_words_new();
         snprintf(m.title, sizeof(m.title), "%s", u.why);
-        OK(evidence_encode(&r, 1, 3, &block));
-        OK(words_index(&m, "sys.log", NULL, 0, w));
-        OK(store_begin(s, &err));
-        OK(store_moment_put(s, stream[0], &m, (struct slice){block.data, block.size}, w,
-                            &moment[k], &err));
-        OK(store_commit(s, &err));
-        buf_deinit(&block);
-        store_words_free(w);
+        moment[k] = commit_moment(s, stream[0], "sys.log", &m);
     }
     consolidate_all(s);
     check_sound();

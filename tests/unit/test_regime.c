@@ -8,22 +8,9 @@
 #include <stdlib.h>
 
 #include "model/regime.h"
+#include "tests/unit/random_fixture.h"
 
-static uint64_t rng;
 static double drift;
-
-static double uniform(void)
-{
-    rng ^= rng << 13;
-    rng ^= rng >> 7;
-    rng ^= rng << 17;
-    return ((double)(rng >> 11) + 0.5) / 9007199254740992.0;
-}
-
-static double gauss(void)
-{
-    return sqrt(-2 * log(uniform())) * cos(2 * M_PI * uniform());
-}
 
 static double faster_wave(int i)
 {

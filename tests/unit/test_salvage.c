@@ -103,12 +103,10 @@ START_TEST(test_chains)
 {
     static char lines[100][4096];
     struct store *s = opened();
-    int64_t id, stream = stream_of(s, "s");
+    int64_t stream = stream_of(s, "s");
     srandom(1);
     for (int k = 0; k < 8; k++) {
         struct record records[100];
-        struct buf block = {0};
-        struct store_words *w = store_words_new();
         for (int i = 0; i < 100; i++) {
             for (int c = 0; c < 4000; c++)
                 lines[i][c] = (char)(random() % 20 ? 'a' + random() % 26 : ' ');
@@ -119,13 +117,7 @@ START_TEST(test_chains)
         struct moment m = {.kind = KIND_TEXT, .start = records[0].time, .end = records[0].time,
                            .records = records, .record_count = 100, .path = PATH_LATENT,
                            .title = "long lines"};
-        OK(evidence_encode(records, 100, 3, &block));
-        OK(words_index(&m, "s", NULL, 0, w));
-        OK(store_begin(s, &err));
-        OK(store_moment_put(s, stream, &m, (struct slice){block.data, block.size}, w, &id, &err));
-        OK(store_commit(s, &err));
-        buf_deinit(&block);
-        store_words_free(w);
+        commit_moment(s, stream, "s", &m);
     }
     store_close(s);
     salvage(false);

@@ -41,9 +41,6 @@ static void put_kind(struct store *s, int64_t stream, uint64_t seq, uint32_t n, 
                      const char *kind, uint32_t model)
 {
     struct record records[MOMENT_RECORDS];
-    struct buf block = {0};
-    struct store_words *w = store_words_new();
-    int64_t id;
     for (uint32_t i = 0; i < n; i++)
         records[i] = (struct record){
             .seq = seq + i, .time = time + i * US_PER_SECOND, .text = {"some line", 9}};
@@ -62,13 +59,7 @@ static void put_kind(struct store *s, int64_t stream, uint64_t seq, uint32_t n, 
                        .tallies = &t,
                        .tally_count = 1,
                        .title = "lines"};
-    OK(evidence_encode(records, n, 3, &block));
-    OK(words_index(&m, "log", NULL, 0, w));
-    OK(store_begin(s, &err));
-    OK(store_moment_put(s, stream, &m, (struct slice){block.data, block.size}, w, &id, &err));
-    OK(store_commit(s, &err));
-    buf_deinit(&block);
-    store_words_free(w);
+    commit_moment(s, stream, "log", &m);
 }
 
 /* Values v, v + 1, … of channel 0. */
@@ -77,9 +68,6 @@ static void put_values(struct store *s, int64_t stream, uint64_t seq, uint32_t n
 {
     struct record records[MOMENT_RECORDS];
     struct sample samples[MOMENT_RECORDS];
-    struct buf block = {0};
-    struct store_words *w = store_words_new();
-    int64_t id;
     struct tally t = {.channel = 0,
                       .count = n,
                       .first_at = time,
@@ -109,14 +97,10 @@ static void put_values(struct store *s, int64_t stream, uint64_t seq, uint32_t n
                        .tallies = &t,
                        .tally_count = 1,
                        .title = "values"};
-    OK(evidence_encode(records, n, 3, &block));
-    OK(words_index(&m, "temp", NULL, 0, w));
     OK(store_begin(s, &err));
     OK(store_channel_put(s, stream, 0, "celsius", &err));
-    OK(store_moment_put(s, stream, &m, (struct slice){block.data, block.size}, w, &id, &err));
     OK(store_commit(s, &err));
-    buf_deinit(&block);
-    store_words_free(w);
+    commit_moment(s, stream, "temp", &m);
 }
 
 static void set_times(struct store *s, int64_t stream, int64_t first, int64_t last)

@@ -7,21 +7,8 @@
 
 #include "base/clock.h"
 #include "base/error.h"
-#include "base/timestamp.h"
 #include "pipeline/timeshape.h"
-
-static int64_t at(const char *text)
-{
-    int64_t us;
-    ck_assert_int_eq(timestamp_parse(text, strlen(text), &us, NULL), 0);
-    return us;
-}
-
-static void zone(const char *tz)
-{
-    setenv("TZ", tz, 1);
-    tzset();
-}
+#include "tests/unit/time_fixture.h"
 
 struct row {
     const char *line, *expected, *rest;
