@@ -32,6 +32,8 @@
              "WHERE stratum=?1 AND t_start>=?2 AND t_start<?3")                                    \
     X(ORPHAN, "UPDATE moment SET parent=NULL WHERE stratum IN (?1, ~?1) AND t_start>=?2 "          \
               "AND t_start<=?3 AND parent=?4")                                                     \
+    X(LEFT_OUT, "SELECT min(t_start) FROM moment WHERE stratum=?1 AND t_start>=?2 AND t_start<?3 " \
+                "AND parent IS NULL")                                                              \
     X(STARTED, "SELECT t_start FROM moment WHERE id=?1")                                           \
     X(ADOPT, "UPDATE moment SET parent=?2 WHERE id=?1")                                            \
     X(PARTS, "SELECT stream, moments, records, bytes, unusual, usual, usual_bits, peak, peak_z "   \

@@ -400,6 +400,40 @@ static int mark_neighbours(struct store *s, int64_t hour, uint32_t count, struct
     return 0;
 }
 
+/* Marks `hour` when a moment from `since` to `until`, which is its, lies in no episode. */
+static int mark_left_out(struct store *s, int64_t hour, int64_t since, int64_t until,
+                         struct errmsg *err)
+{
+    static const int strata[] = {STRATUM_MOMENT, ~STRATUM_MOMENT};
+    sqlite3_stmt *q = con_stmt(s, CON_LEFT_OUT);
+    for (int i = 0; i < 2; i++) {
+        sqlite3_bind_int(q, 1, strata[i]);
+        sqlite3_bind_int64(q, 2, since);
+        sqlite3_bind_int64(q, 3, until);
+        int r = sql_step(q, err);
+        bool found = r == 0 && sqlite3_column_type(q, 0) != SQLITE_NULL;
+        int64_t t = sqlite3_column_int64(q, 0);
+        sqlite3_reset(q);
+        if (r == 0 && found)
+            r = con_mark(s, STRATUM_EPISODE, hour, t, err);
+        if (r)
+            return r;
+    }
+    return 0;
+}
+
+/*
+ * A border may have moved since what lies between it and the full hour was marked, so that the
+ * mark is one of the wrong hour's.
+ */
+static int mark_beside_borders(struct store *s, int64_t hour, int64_t border, int64_t until,
+                               struct errmsg *err)
+{
+    int64_t mark = hour * US_PER_HOUR, next = mark + US_PER_HOUR;
+    int r = hour ? mark_left_out(s, hour - 1, mark - BORDER, border, err) : 0;
+    return r ? r : mark_left_out(s, hour + 1, until, next + BORDER, err);
+}
+
 int con_episodes(struct store *s, const struct due *due, int64_t *ret_next, struct errmsg *err)
 {
     struct consolidation *c = s->consolidation;
@@ -445,6 +479,8 @@ int con_episodes(struct store *s, const struct due *due, int64_t *ret_next, stru
     }
     if (r == 0)
         r = settle_old(s, due->unit, next == INT64_MAX ? until : next, err);
+    if (r == 0 && next == INT64_MAX)
+        r = mark_beside_borders(s, due->unit, border, until, err);
     *ret_next = next;
     return r;
 }
