@@ -58,6 +58,34 @@ class Client:
         return answer["result"]
 
 
+class Phases:
+    """Which phase the forgetting is in, every few milliseconds: seconds of each."""
+
+    def __init__(self, path):
+        self.path, self.stop, self.spent = path, threading.Event(), {}
+        self.thread = threading.Thread(target=self.run)
+
+    def run(self):
+        client, last = Client(self.path), time.monotonic()
+        while not self.stop.wait(0.005):
+            now, under_way = time.monotonic(), client.call("daemon.status")["forgetting"]
+            if under_way:
+                phase = under_way["phase"]
+                self.spent[phase] = self.spent.get(phase, 0) + now - last
+            last = now
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stop.set()
+        self.thread.join()
+
+    def __str__(self):
+        return ", ".join(f"{phase} {spent:.2f}" for phase, spent in self.spent.items())
+
+
 QUESTIONS = ["link error disk reset", "request user17", "host3 kernel", "zanzibar", "user42 took"]
 
 
@@ -128,12 +156,12 @@ def main():
         for what, selector in (("one record (--match)", {"match": "Zanzibar"}), ("a day", day),
                                ("a stream", {"stream": "log2"})):
             before = time.monotonic()
-            with Asking(path) as asking:
+            with Asking(path) as asking, Phases(path) as phases:
                 receipt = client.call("memory.forget", confirm=True, **selector)
             took = time.monotonic() - before
             print(f"{what}: {took:.2f} s, {receipt['records']:,} records, {receipt['moments']:,} "
                   f"moments whole, {receipt['rewritten']:,} in part, {receipt['spans']:,} spans "
-                  f"made again; meanwhile {asking}", flush=True)
+                  f"made again; seconds in {phases}; meanwhile {asking}", flush=True)
         subprocess.run([build / "memory/varve-dump", database, "--verify"], check=True)
     finally:
         daemon.terminate()

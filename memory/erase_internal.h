@@ -57,6 +57,12 @@
     X(SHOWN_BY, "SELECT m.stratum, m.t_start FROM part p JOIN moment m ON m.id=p.moment "          \
                 "WHERE m.stratum<0 AND (p.usual=?1 OR p.peak=?1)")                                 \
     X(ENTITY_LINKS_DELETE, "DELETE FROM entity_moment WHERE entity=?1")                            \
+    X(LINK_DELETE, "DELETE FROM entity_moment WHERE entity=?1 AND moment=?2")                      \
+    X(LINKS_SCOPE, FORGET_LINKS)                                                                   \
+    X(CHANNEL_BLANK, "UPDATE channel SET name='(forgotten ' || idx || ')' WHERE stream=?1 AND "    \
+                     "idx=?2")                                                                     \
+    X(CHANNELS_BLANK, "SELECT idx FROM channel WHERE stream=?1 AND "                               \
+                      "name='(forgotten ' || idx || ')'")                                          \
     X(FACT_VALUES, "SELECT id, value, since FROM fact WHERE moment=?1")                            \
     X(FACTS_LEFT, "SELECT id FROM fact f WHERE iif(moment=0, coalesce(until, since), since) "      \
                   "BETWEEN ?1 AND ?2 AND "                                                        \

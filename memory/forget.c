@@ -56,6 +56,13 @@ int forget_new(const struct forget_selector *selector, struct forget **ret, stru
     return 0;
 }
 
+int forget_channel(struct forget *f, int64_t stream, uint16_t index)
+{
+    int64_t id = FORGET_CHANNEL_ID(stream, index);
+    buf_append(&f->channels, &id, sizeof(id));
+    return buf_failed(&f->channels) ? ERR_NOMEM : 0;
+}
+
 void forget_free(struct forget *f)
 {
     if (!f)
@@ -64,6 +71,7 @@ void forget_free(struct forget *f)
     buf_deinit(&f->moments);
     buf_deinit(&f->streams);
     buf_deinit(&f->words);
+    buf_deinit(&f->channels);
     buf_deinit(&f->segments);
     buf_deinit(&f->folded);
     mem_free(f);

@@ -55,6 +55,11 @@ struct forget;
 
 /* ERR_INVALID with the reason for a selector that says nothing or contradicts itself. */
 int forget_new(const struct forget_selector *selector, struct forget **ret, struct errmsg *err);
+/*
+ * The name of a sensor stream's channel goes as well: no record that comes from now on may use its
+ * number, and all that did hold the pattern. Before the first step. 0 or ERR_NOMEM.
+ */
+int forget_channel(struct forget *f, int64_t stream, uint16_t index);
 /* NULL is allowed. */
 void forget_free(struct forget *f);
 

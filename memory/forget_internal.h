@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Between forget.c (phases), forget_plan.c (what goes), forget_moment.c (parts of moments) and
- * forget_words.c (which words are left). */
+/* Between forget.c (phases), forget_plan.c (what goes), forget_texts.c (also where no records are),
+ * forget_rows.c (carrying it out), forget_moment.c (parts of moments) and forget_words.c (which
+ * words are left). */
 #ifndef VARVE_MEMORY_FORGET_INTERNAL_H
 #define VARVE_MEMORY_FORGET_INTERNAL_H
 
@@ -17,15 +18,34 @@ enum forget_what {
     FORGET_MOMENT = 2,    /* arg: a struct forget_some; none: the whole */
     FORGET_REMAINDER = 3, /* arg: id of the only stream, 8 bytes little-endian */
     FORGET_PAST = 4,
-    FORGET_ENTITY = 5,
-    FORGET_MARKS = 6, /* of a remainder's sums */
-    FORGET_KIND = 7,
-    FORGET_STREAM = 8,
-    FORGET_RECOUNT = 9, /* an entity */
-    FORGET_FACT = 10,
-    FORGET_UNIT = 10,  /* + stratum: a span of the calendar to be made again */
+    FORGET_ENTITY = 5,  /* arg: a struct forget_scope; none: all of it */
+    FORGET_CHANNEL = 6, /* FORGET_CHANNEL_ID: its name */
+    FORGET_SUMS = 7,    /* marks and nameless channels in a moment's or remainder's sums; arg: id of
+                           the only stream */
+    FORGET_KIND = 8,
+    FORGET_STREAM = 9,
+    FORGET_RECOUNT = 10, /* an entity */
+    FORGET_FACT = 11,
+    FORGET_UNIT = 11,  /* + stratum: a span of the calendar to be made again */
     FORGET_MODEL = 20, /* a stream; the SQL of forget.c knows the number */
 };
+
+#define FORGET_CHANNEL_ID(stream, index) ((stream) * CHANNELS_MAX + (index))
+
+/* Where an entity's links go. */
+struct forget_scope {
+    int64_t stream; /* 0: any */
+    int64_t since, until;
+};
+
+/* Links of entity ?4 to remainders, and to moments without evidence, of stream ?1 (0: any) in
+ * [?2, ?3). Of the others the records are asked. */
+#define FORGET_LINKS                                                                               \
+    "SELECT l.moment, l.count, m.t_start, m.t_end FROM entity_moment l JOIN moment m ON "          \
+    "m.id=l.moment WHERE l.entity=?4 AND m.t_end>=?2 AND m.t_start<?3 AND CASE WHEN m.stratum<0 "  \
+    "THEN ?1=0 OR EXISTS (SELECT 1 FROM part p WHERE p.moment=m.id AND p.stream=?1) "              \
+    "ELSE m.stratum=0 AND (?1=0 OR m.stream=?1) AND NOT EXISTS "                                   \
+    "(SELECT 1 FROM evidence v WHERE v.moment=m.id) END"
 
 /* Which records of a moment go, by their place; and whether its reasons must be worded anew. */
 struct forget_some {
@@ -54,6 +74,7 @@ struct forget {
     struct buf words;    /* struct forget_word */
     uint32_t looked;     /* moments that were looked into for a word */
     bool too_many_words; /* models begin anew */
+    struct buf channels; /* int64_t, FORGET_CHANNEL_ID: names that go */
     struct buf segments; /* int64_t: of the index, when merging began */
     struct buf folded;   /* scratch */
     struct scrub scrub;
@@ -78,7 +99,13 @@ int forget_note_above(struct store *s, int stratum, int64_t t, struct errmsg *er
 
 /* A slice of planning; 0 when it is complete. */
 int forget_plan(struct store *s, struct forget *f, struct errmsg *err);
-/* Case folding; the pattern's own. 0 or ERR_NOMEM. */
+int forget_plan_row(struct store *s, struct forget *f, int what, int64_t id, struct slice arg,
+                    struct errmsg *err);
+/* What stands beside the records; *at goes from 0 on. STORE_MORE, or 0 when all is planned. */
+int forget_plan_texts(struct store *s, struct forget *f, int64_t *at, struct errmsg *err);
+/* Streams whose models are to be cleaned of a pattern. */
+int forget_plan_models(struct store *s, struct forget *f, struct errmsg *err);
+/* Case folding (NFC) of all that is valid UTF-8 in it; other bytes stay. 0 or ERR_NOMEM. */
 int forget_fold(struct slice text, struct buf *out);
 bool forget_matches(struct forget *f, struct slice text);
 
@@ -88,10 +115,10 @@ int forget_rewrite(struct store *s, struct erased *e, const struct forget_some *
                    struct errmsg *err);
 /* The sums of a moment as it is now. */
 int forget_recount(struct store *s, const struct erased *e, struct errmsg *err);
-/* Do the unusual runs that sums keep hold the pattern? */
-bool forget_marks_match(struct forget *f, struct slice blob, struct arena *a);
-/* Takes these runs out of a stream's sums in a remainder. */
-int forget_drop_marks(struct store *s, int64_t id, int64_t stream, struct errmsg *err);
+/* Do the unusual runs that sums keep hold the pattern, or do they measure a channel that goes? */
+bool forget_sums_match(struct forget *f, struct slice blob, int64_t stream, struct arena *a);
+/* Takes these runs, and channels that have no name any more, out of a stream's sums. */
+int forget_drop_sums(struct store *s, int64_t id, int64_t stream, struct errmsg *err);
 /* Notes words of a record that goes. */
 void forget_note_words(struct forget *f, const struct record *r);
 /* Drops those that are still in the index; a slice. 0 when it is done. */

@@ -1,20 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What goes: all moments are looked at by rising id, their evidence where the records must be
- * asked; then the remainders of evicted ones, and for a pattern the other texts of the file. What
+ * asked; then the remainders of evicted ones, and other texts of the file (forget_texts.c). What
  * is only remembered as a sum cannot be divided: a remainder that reaches into the time goes whole.
  *
  * Sizes: 10,000 records a slice where they are asked; a row of the plan has at most 40 bytes.
  */
 #include <endian.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <utf8proc.h>
 
 #include "memory/evidence.h"
 #include "memory/forget_internal.h"
-#include "memory/state.h"
 
 #define SLICE_US 15000
 #define SLICE_ROWS 512
@@ -23,69 +20,12 @@ enum plan_part {
     PART_BEGIN,
     PART_MOMENTS,
     PART_REMAINDERS,
-    PART_PAST,
-    PART_MARKS,
-    PART_ENTITIES,
-    PART_KINDS,
-    PART_FACTS,
-    PART_SPANS,
+    PART_TEXTS,
     PART_END
 };
 
-int forget_fold(struct slice text, struct buf *out)
-{
-    bool ascii = true;
-    buf_clear(out);
-    for (size_t i = 0; i < text.size && ascii; i++)
-        ascii = (unsigned char)text.data[i] < 0x80;
-    if (ascii) {
-        for (size_t i = 0; i < text.size; i++) {
-            char c = text.data[i];
-            buf_putc(out, c >= 'A' && c <= 'Z' ? (char)(c + 32) : c);
-        }
-        return buf_failed(out) ? ERR_NOMEM : 0;
-    }
-    utf8proc_uint8_t *folded = NULL;
-    utf8proc_ssize_t size =
-        utf8proc_map((const utf8proc_uint8_t *)text.data, (utf8proc_ssize_t)text.size, &folded,
-                     UTF8PROC_STABLE | UTF8PROC_COMPOSE | UTF8PROC_CASEFOLD);
-    if (size >= 0)
-        buf_append(out, folded, (size_t)size);
-    else if (size != UTF8PROC_ERROR_NOMEM)
-        buf_append(out, text.data, text.size);
-    free(folded);
-    return size == UTF8PROC_ERROR_NOMEM || buf_failed(out) ? ERR_NOMEM : 0;
-}
-
-bool forget_matches(struct forget *f, struct slice text)
-{
-    if (text.size == 0 || f->pattern.size == 0)
-        return false;
-    /* Without memory for folding it goes: forgetting too much is the smaller harm. */
-    return forget_fold(text, &f->folded) != 0 ||
-           memmem(f->folded.data, f->folded.size, f->pattern.data, f->pattern.size) != NULL;
-}
-
-/* Bytes that are no text as a whole: ASCII letters are folded. */
-static bool bytes_match(struct forget *f, struct slice bytes)
-{
-    buf_clear(&f->folded);
-    for (size_t i = 0; i < bytes.size; i++) {
-        char c = bytes.data[i];
-        buf_putc(&f->folded, c >= 'A' && c <= 'Z' ? (char)(c + 32) : c);
-    }
-    return buf_failed(&f->folded) || memmem(f->folded.data ? f->folded.data : "", f->folded.size,
-                                            f->pattern.data, f->pattern.size) != NULL;
-}
-
-static struct slice column(sqlite3_stmt *q, int at)
-{
-    const unsigned char *text = sqlite3_column_text(q, at);
-    return (struct slice){(const char *)text, text ? (size_t)sqlite3_column_bytes(q, at) : 0};
-}
-
-static int plan(struct store *s, struct forget *f, int what, int64_t id, struct slice arg,
-                struct errmsg *err)
+int forget_plan_row(struct store *s, struct forget *f, int what, int64_t id, struct slice arg,
+                    struct errmsg *err)
 {
     f->next.receipt.planned++;
     return f->selector.dry ? 0 : forget_note(s, what, id, arg, err);
@@ -165,7 +105,7 @@ static int plan_some(struct store *s, struct forget *f, const struct erased *e, 
     count(f, whole, whole ? e->row.records : goes, whole ? e->row.raw_bytes : bytes);
     some.reword = told;
     struct slice arg = {(const char *)&some, sizeof(some)};
-    return plan(s, f, FORGET_MOMENT, e->id, whole ? (struct slice){NULL, 0} : arg, err);
+    return forget_plan_row(s, f, FORGET_MOMENT, e->id, whole ? (struct slice){NULL, 0} : arg, err);
 }
 
 struct candidate {
@@ -178,7 +118,7 @@ static int plan_moment(struct store *s, struct forget *f, const struct candidate
     struct erased e;
     if (is_whole(&f->selector, c->t_start, c->t_end)) {
         count(f, true, c->records, c->bytes);
-        return plan(s, f, FORGET_MOMENT, c->id, (struct slice){NULL, 0}, err);
+        return forget_plan_row(s, f, FORGET_MOMENT, c->id, (struct slice){NULL, 0}, err);
     }
     int r = erase_load(s, c->id, &e, err);
     return r ? r : plan_some(s, f, &e, err);
@@ -240,105 +180,8 @@ static int plan_remainders(struct store *s, struct forget *f, struct errmsg *err
     sqlite3_bind_int64(q, 2, x->since == TIME_UNKNOWN ? INT64_MIN : x->since);
     sqlite3_bind_int64(q, 3, x->until == TIME_UNKNOWN ? INT64_MAX : x->until);
     while ((r = sql_step(q, err)) == 0 &&
-           (r = plan(s, f, FORGET_REMAINDER, sqlite3_column_int64(q, 0), arg, err)) == 0)
+           (r = forget_plan_row(s, f, FORGET_REMAINDER, sqlite3_column_int64(q, 0), arg, err)) == 0)
         continue;
-    sqlite3_finalize(q);
-    return r == SQL_DONE ? 0 : r;
-}
-
-static bool is_match_alone(const struct forget_selector *x)
-{
-    return x->match.size && !x->stream && x->since == TIME_UNKNOWN && x->until == TIME_UNKNOWN;
-}
-
-/* What the sums of evicted moments still tell. */
-static int plan_marks(struct store *s, struct forget *f, struct errmsg *err)
-{
-    sqlite3_stmt *q;
-    if (!is_match_alone(&f->selector))
-        return 0;
-    int r = sql_prepare(s->db,
-                        "SELECT t.moment, t.data FROM stat t JOIN moment m ON m.id=t.moment "
-                        "WHERE m.stratum<0",
-                        &q, err);
-    if (r)
-        return r;
-    while ((r = sql_step(q, err)) == 0) {
-        struct slice blob = {sqlite3_column_blob(q, 1), (size_t)sqlite3_column_bytes(q, 1)};
-        arena_reset(&s->erasure->arena);
-        if (forget_marks_match(f, blob, &s->erasure->arena))
-            r = plan(s, f, FORGET_MARKS, sqlite3_column_int64(q, 0), (struct slice){NULL, 0}, err);
-        if (r)
-            break;
-    }
-    sqlite3_finalize(q);
-    return r == SQL_DONE ? 0 : r;
-}
-
-/* Texts that stand for themselves: rows of (id, text, text). */
-static int plan_texts(struct store *s, struct forget *f, int what, const char *sql,
-                      struct errmsg *err)
-{
-    sqlite3_stmt *q;
-    int r = is_match_alone(&f->selector) ? sql_prepare(s->db, sql, &q, err) : SQL_DONE;
-    if (r)
-        return r == SQL_DONE ? 0 : r;
-    while ((r = sql_step(q, err)) == 0) {
-        if (forget_matches(f, column(q, 1)) || forget_matches(f, column(q, 2)))
-            r = plan(s, f, what, sqlite3_column_int64(q, 0), (struct slice){NULL, 0}, err);
-        if (r)
-            break;
-    }
-    sqlite3_finalize(q);
-    return r == SQL_DONE ? 0 : r;
-}
-
-/* Spans that show the pattern, of whatever they have it: they are made again once that is gone. */
-static int plan_spans(struct store *s, struct forget *f, struct errmsg *err)
-{
-    /* An hour's first episode may begin a little before the hour. */
-    static const char *const units[STRATA] = {[STRATUM_EPISODE] = "(m.t_start+300000000)/3600000000",
-                                              [STRATUM_HOUR] = "m.t_start/3600000000",
-                                              [STRATUM_DAY] = "m.t_start",
-                                              [STRATUM_WEEK] = "m.t_start",
-                                              [STRATUM_MONTH] = "m.t_start"};
-    char sql[200];
-    int r = 0;
-    for (int stratum = STRATUM_EPISODE; stratum < STRATA && r == 0; stratum++) {
-        snprintf(sql, sizeof(sql),
-                 "SELECT %s, m.title, g.text FROM moment m JOIN gist g ON g.moment=m.id "
-                 "WHERE m.stratum=%d",
-                 units[stratum], stratum);
-        r = plan_texts(s, f, FORGET_UNIT + stratum, sql, err);
-    }
-    snprintf(sql, sizeof(sql), "SELECT m.t_start/3600000000, m.title, g.text FROM moment m JOIN "
-                               "gist g ON g.moment=m.id WHERE m.stratum=1");
-    return r ? r : plan_texts(s, f, FORGET_UNIT + STRATUM_EPISODE, sql, err);
-}
-
-/* Where not all of the stream goes: those that hold the pattern, or that evicted moments stated. */
-static int plan_facts(struct store *s, struct forget *f, struct errmsg *err)
-{
-    const struct forget_selector *x = &f->selector;
-    sqlite3_stmt *q;
-    int r = sql_prepare(s->db,
-                        "SELECT id, subject, value, iif(moment=0, coalesce(until, since), since) AS "
-                        "said FROM fact f WHERE (?1=0 OR stream=?1) AND said>=?2 AND said<?3 AND "
-                        "(?4 OR NOT EXISTS (SELECT 1 FROM moment m WHERE m.id=f.moment))",
-                        &q, err);
-    if (r)
-        return r;
-    sqlite3_bind_int64(q, 1, x->stream);
-    sqlite3_bind_int64(q, 2, x->since == TIME_UNKNOWN ? INT64_MIN : x->since);
-    sqlite3_bind_int64(q, 3, x->until == TIME_UNKNOWN ? INT64_MAX : x->until);
-    sqlite3_bind_int(q, 4, x->match.size > 0);
-    while ((r = sql_step(q, err)) == 0) {
-        if (x->match.size == 0 || forget_matches(f, column(q, 1)) ||
-            forget_matches(f, column(q, 2)))
-            r = plan(s, f, FORGET_FACT, sqlite3_column_int64(q, 0), (struct slice){NULL, 0}, err);
-        if (r)
-            break;
-    }
     sqlite3_finalize(q);
     return r == SQL_DONE ? 0 : r;
 }
@@ -358,8 +201,32 @@ static int plan_id(struct store *s, struct forget *f, struct errmsg *err)
         return r;
     f->next.part = PART_END;
     count(f, stratum == STRATUM_MOMENT, records, bytes);
-    return plan(s, f, stratum == STRATUM_MOMENT ? FORGET_MOMENT : FORGET_SPAN, f->selector.id,
+    return forget_plan_row(s, f, stratum == STRATUM_MOMENT ? FORGET_MOMENT : FORGET_SPAN, f->selector.id,
                 (struct slice){NULL, 0}, err);
+}
+
+/*
+ * An error may have ended a forgetting before. Where its plan was not complete nothing of it may go;
+ * where it was, it is carried out along with this one. Which words its models were to drop is not
+ * known any more: they begin anew.
+ */
+static int take_up_rest(struct store *s, struct forget *f, struct errmsg *err)
+{
+    int64_t planned;
+    int r = sql_int64(s->db, "SELECT count(*) FROM forget WHERE what=0", &planned, err);
+    if (r || f->selector.dry)
+        return r;
+    if (planned == 0)
+        return sql_exec(s->db, "DELETE FROM forget", err);
+    sqlite3_stmt *q;
+    r = sql_prepare(s->db, "SELECT id FROM forget WHERE what=20", &q, err);
+    while (r == 0 && (r = sql_step(q, err)) == 0) {
+        r = forget_touch_stream(s, f, sqlite3_column_int64(q, 0), err);
+        f->too_many_words = true;
+    }
+    sqlite3_finalize(q);
+    f->next.receipt.planned++;
+    return r == SQL_DONE ? 0 : r;
 }
 
 /* What the selector names must be there. */
@@ -368,7 +235,9 @@ static int begin(struct store *s, struct forget *f, struct errmsg *err)
     const struct forget_selector *x = &f->selector;
     int64_t one;
     char sql[96];
-    int r = sql_int64(s->db, "SELECT coalesce(max(id), 0) FROM moment", &f->last_moment, err);
+    int r = take_up_rest(s, f, err);
+    if (r == 0)
+        r = sql_int64(s->db, "SELECT coalesce(max(id), 0) FROM moment", &f->last_moment, err);
     if (r == 0 && x->id)
         return plan_id(s, f, err);
     snprintf(sql, sizeof(sql), "SELECT id FROM stream WHERE id=%lld", (long long)x->stream);
@@ -385,40 +254,11 @@ static bool is_whole_stream(const struct forget_selector *x)
     return x->stream && x->match.size == 0 && x->since == TIME_UNKNOWN && x->until == TIME_UNKNOWN;
 }
 
-/* Models keep texts of records that were evicted, too: where anything goes, or one of them holds
- * the pattern, all are cleaned. */
-static int plan_models(struct store *s, struct forget *f, struct errmsg *err)
-{
-    struct buf state = {0};
-    sqlite3_stmt *q;
-    bool any = f->next.receipt.planned > 0;
-    int r = sql_prepare(s->db,
-                        "SELECT s.id, t.value FROM stream s LEFT JOIN state t "
-                        "ON t.key='model/' || s.id",
-                        &q, err);
-    for (int pass = 0; pass < 2 && r == 0; pass++) {
-        while ((r = sql_step(q, err)) == 0) {
-            struct slice value = {sqlite3_column_blob(q, 1), (size_t)sqlite3_column_bytes(q, 1)};
-            buf_clear(&state);
-            if (pass == 0 && !any && value.size && state_unpack(value, &state, NULL) == 0)
-                any = bytes_match(f, (struct slice){state.data, state.size});
-            if (pass == 1 && any &&
-                (r = forget_touch_stream(s, f, sqlite3_column_int64(q, 0), err)) != 0)
-                break;
-        }
-        r = r == SQL_DONE ? 0 : r;
-    }
-    f->next.receipt.planned += any;
-    sqlite3_finalize(q);
-    buf_deinit(&state);
-    return r;
-}
-
 static int end(struct store *s, struct forget *f, struct errmsg *err)
 {
-    int r = is_match_alone(&f->selector) && !f->selector.dry ? plan_models(s, f, err) : 0;
-    if (is_whole_stream(&f->selector))
-        r = plan(s, f, FORGET_STREAM, f->selector.stream, (struct slice){NULL, 0}, err);
+    int r = f->pattern.size && !f->selector.dry ? forget_plan_models(s, f, err) : 0;
+    if (r == 0 && is_whole_stream(&f->selector))
+        r = forget_plan_row(s, f, FORGET_STREAM, f->selector.stream, (struct slice){NULL, 0}, err);
     if (r == 0 && f->next.receipt.planned && !f->selector.dry)
         r = forget_note(s, FORGET_PLANNED, 0, (struct slice){NULL, 0}, err);
     return r;
@@ -440,27 +280,15 @@ int forget_plan(struct store *s, struct forget *f, struct errmsg *err)
     case PART_REMAINDERS:
         r = plan_remainders(s, f, err);
         break;
-    case PART_PAST:
-        r = plan_texts(s, f, FORGET_PAST, "SELECT moment, title, why FROM past", err);
-        break;
-    case PART_MARKS:
-        r = plan_marks(s, f, err);
-        break;
-    case PART_ENTITIES:
-        r = plan_texts(s, f, FORGET_ENTITY, "SELECT id, name, '' FROM entity", err);
-        break;
-    case PART_KINDS:
-        r = plan_texts(s, f, FORGET_KIND, "SELECT id, text, '' FROM kind", err);
-        break;
-    case PART_FACTS:
-        r = plan_facts(s, f, err);
-        break;
-    case PART_SPANS:
-        r = plan_spans(s, f, err);
+    case PART_TEXTS:
+        r = forget_plan_texts(s, f, &f->next.at, err);
+        if (r == STORE_MORE)
+            return r;
         break;
     case PART_END:
         return end(s, f, err);
     }
     f->next.part++;
+    f->next.at = 0;
     return r ? r : STORE_MORE;
 }

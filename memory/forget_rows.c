@@ -219,7 +219,8 @@ static int do_past(struct store *s, int64_t id, struct errmsg *err)
     return r == SQL_DONE ? 0 : r;
 }
 
-static int do_marks(struct store *s, int64_t id, struct errmsg *err)
+/* Of all streams, or the one. */
+static int do_sums(struct store *s, int64_t id, int64_t only, struct errmsg *err)
 {
     sqlite3_stmt *q = erase_stmt(s, ERASE_STAT_STREAMS), *span = erase_stmt(s, ERASE_SPAN_OF);
     struct buf streams = {0};
@@ -227,7 +228,8 @@ static int do_marks(struct store *s, int64_t id, struct errmsg *err)
     sqlite3_bind_int64(q, 1, id);
     while ((r = sql_step(q, err)) == 0) {
         int64_t stream = sqlite3_column_int64(q, 0);
-        buf_append(&streams, &stream, sizeof(stream));
+        if (!only || stream == only)
+            buf_append(&streams, &stream, sizeof(stream));
     }
     r = r != SQL_DONE          ? r
         : buf_failed(&streams) ? err_set(err, ERR_NOMEM, "%s", err_text(ERR_NOMEM))
@@ -235,18 +237,64 @@ static int do_marks(struct store *s, int64_t id, struct errmsg *err)
     for (size_t at = 0; at < streams.size && r == 0; at += sizeof(int64_t)) {
         int64_t stream;
         memcpy(&stream, streams.data + at, sizeof(stream));
-        r = forget_drop_marks(s, id, stream, err);
+        r = forget_drop_sums(s, id, stream, err);
     }
     buf_deinit(&streams);
     sqlite3_bind_int64(span, 1, id);
-    if (r == 0 && (r = sql_step(span, err)) == 0)
-        r = forget_note_above(s, ~sqlite3_column_int(span, 0), sqlite3_column_int64(span, 1), err);
+    if (r == 0 && (r = sql_step(span, err)) == 0) {
+        int stratum = sqlite3_column_int(span, 0);
+        r = forget_note_above(s, stratum < 0 ? ~stratum : stratum, sqlite3_column_int64(span, 1),
+                              err);
+    }
     sqlite3_reset(span);
     return r == SQL_DONE ? 0 : r;
 }
 
-static int do_entity(struct store *s, int64_t id, struct errmsg *err)
+static int unlink_one(struct store *s, int64_t entity, const int64_t link[4], struct errmsg *err)
 {
+    sqlite3_stmt *q = erase_stmt(s, ERASE_LINK_DELETE);
+    sqlite3_bind_int64(q, 1, entity);
+    sqlite3_bind_int64(q, 2, link[0]);
+    int r = sql_run(q, err);
+    if (r == 0)
+        r = store_entity_days_drop(s, entity, link[2], link[3], err);
+    return r ? r : erase_entity_count(s, entity, link[1], err);
+}
+
+/* What evicted moments of the scope left of it. */
+static int unlink_scope(struct store *s, int64_t entity, const struct forget_scope *scope,
+                        struct errmsg *err)
+{
+    sqlite3_stmt *q = erase_stmt(s, ERASE_LINKS_SCOPE);
+    const int64_t values[] = {scope->stream, scope->since, scope->until, entity};
+    struct buf links = {0};
+    int r;
+    for (int i = 0; i < 4; i++)
+        sqlite3_bind_int64(q, i + 1, values[i]);
+    while ((r = sql_step(q, err)) == 0)
+        for (int i = 0; i < 4; i++) {
+            int64_t value = sqlite3_column_int64(q, i);
+            buf_append(&links, &value, sizeof(value));
+        }
+    r = r != SQL_DONE        ? r
+        : buf_failed(&links) ? err_set(err, ERR_NOMEM, "%s", err_text(ERR_NOMEM))
+                             : store_entities_write(s, err);
+    for (size_t at = 0; at < links.size && r == 0; at += 4 * sizeof(int64_t)) {
+        int64_t link[4];
+        memcpy(link, links.data + at, sizeof(link));
+        r = unlink_one(s, entity, link, err);
+    }
+    buf_deinit(&links);
+    return r;
+}
+
+static int do_entity(struct store *s, int64_t id, struct slice arg, struct errmsg *err)
+{
+    struct forget_scope scope;
+    if (arg.size == sizeof(scope)) {
+        memcpy(&scope, arg.data, sizeof(scope));
+        return unlink_scope(s, id, &scope, err);
+    }
     int r = store_entities_write(s, err);
     store_entities_forget(s);
     if (r == 0)
@@ -254,6 +302,16 @@ static int do_entity(struct store *s, int64_t id, struct errmsg *err)
     if (r == 0)
         r = store_entity_drop(s, id, err);
     return r ? r : erase_one(s, ERASE_ENTITY_DELETE, id, err);
+}
+
+/* No record uses it any more; its number stays taken. */
+static int do_channel(struct store *s, struct forget *f, int64_t id, struct errmsg *err)
+{
+    sqlite3_stmt *q = erase_stmt(s, ERASE_CHANNEL_BLANK);
+    int r = forget_touch_stream(s, f, id / CHANNELS_MAX, err);
+    sqlite3_bind_int64(q, 1, id / CHANNELS_MAX);
+    sqlite3_bind_int64(q, 2, id % CHANNELS_MAX);
+    return r ? r : sql_run(q, err);
 }
 
 /* Its moments and parts of remainders went before. */
@@ -301,9 +359,13 @@ static int do_row(struct store *s, struct forget *f, int what, int64_t id, struc
     case FORGET_PAST:
         return do_past(s, id, err);
     case FORGET_ENTITY:
-        return do_entity(s, id, err);
-    case FORGET_MARKS:
-        return do_marks(s, id, err);
+        return do_entity(s, id, arg, err);
+    case FORGET_CHANNEL:
+        return do_channel(s, f, id, err);
+    case FORGET_SUMS:
+        if (arg.size == sizeof(stream))
+            memcpy(&stream, arg.data, sizeof(stream));
+        return do_sums(s, id, (int64_t)le64toh(stream), err);
     case FORGET_KIND:
         store_kinds_forget(s);
         return erase_one(s, ERASE_KIND_BLANK, id, err);

@@ -123,7 +123,16 @@ int forget_recount(struct store *s, const struct erased *e, struct errmsg *err)
     return r;
 }
 
-bool forget_marks_match(struct forget *f, struct slice blob, struct arena *a)
+static bool channel_goes(const struct forget *f, int64_t stream, const struct sum *sum)
+{
+    int64_t id = FORGET_CHANNEL_ID(stream, sum->id);
+    for (size_t at = 0; at < f->channels.size && sum->what == STAT_CHANNEL; at += sizeof(id))
+        if (memcmp(f->channels.data + at, &id, sizeof(id)) == 0)
+            return true;
+    return false;
+}
+
+bool forget_sums_match(struct forget *f, struct slice blob, int64_t stream, struct arena *a)
 {
     struct sums sums;
     bool found = false;
@@ -132,10 +141,29 @@ bool forget_marks_match(struct forget *f, struct slice blob, struct arena *a)
         return false;
     for (uint32_t i = 0; i < sums.mark_count && !found; i++)
         found = forget_matches(f, sums.marks[i].why);
+    for (uint32_t i = 0; i < sums.count && !found; i++)
+        found = channel_goes(f, stream, &sums.items[i]);
     return found;
 }
 
-int forget_drop_marks(struct store *s, int64_t id, int64_t stream, struct errmsg *err)
+static int drop_nameless(struct store *s, int64_t stream, struct sums *sums, struct errmsg *err)
+{
+    sqlite3_stmt *q = erase_stmt(s, ERASE_CHANNELS_BLANK);
+    int r;
+    sqlite3_bind_int64(q, 1, stream);
+    while ((r = sql_step(q, err)) == 0) {
+        struct sum *sum = sums_find(sums, STAT_CHANNEL, sqlite3_column_int64(q, 0));
+        if (!sum)
+            continue;
+        size_t behind = sums->count - 1 - (size_t)(sum - sums->items);
+        memmove(sum, sum + 1, behind * sizeof(*sum));
+        sums->count--;
+    }
+    sqlite3_reset(q);
+    return r == SQL_DONE ? 0 : r;
+}
+
+int forget_drop_sums(struct store *s, int64_t id, int64_t stream, struct errmsg *err)
 {
     struct sums sums;
     struct buf blob = {0};
@@ -153,6 +181,9 @@ int forget_drop_marks(struct store *s, int64_t id, int64_t stream, struct errmsg
     if (r)
         return err_set(err, r, "sums of memory %lld: %s", (long long)id, err_text(r));
     sums.mark_count = 0;
+    r = drop_nameless(s, stream, &sums, err);
+    if (r)
+        return r;
     sums_put(&sums, true, &blob);
     r = buf_failed(&blob)
             ? nomem(err)

@@ -119,20 +119,27 @@ static inline int put_lines(struct store *s, int64_t stream, uint64_t seq, uint3
 }
 
 /* Puts a moment as the writer does, in a transaction of its own. */
-static inline int64_t commit_moment(struct store *s, int64_t stream, const char *name,
-                                    const struct moment *m)
+static inline int64_t commit_samples(struct store *s, int64_t stream, const char *name,
+                                     const char *const *channels, uint32_t channel_count,
+                                     const struct moment *m)
 {
     struct buf block = {0};
     struct store_words *w = store_words_new();
     int64_t id;
     OK(evidence_encode(m->records, m->record_count, 3, &block));
-    OK(words_index(m, name, NULL, 0, w));
+    OK(words_index(m, name, channels, channel_count, w));
     OK(store_begin(s, &err));
     OK(store_moment_put(s, stream, m, (struct slice){block.data, block.size}, w, &id, &err));
     OK(store_commit(s, &err));
     buf_deinit(&block);
     store_words_free(w);
     return id;
+}
+
+static inline int64_t commit_moment(struct store *s, int64_t stream, const char *name,
+                                    const struct moment *m)
+{
+    return commit_samples(s, stream, name, NULL, 0, m);
 }
 
 static inline int64_t stream_of(struct store *s, const char *name)
