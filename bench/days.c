@@ -221,7 +221,7 @@ static void snapshot(struct world *w)
         struct buf state = {0};
         char key[40];
         snprintf(key, sizeof(key), "encoder/%d", i);
-        MUST(pipeline_stream_save(s->pipeline, &state));
+        MUST(pipeline_stream_save(s->pipeline, false, &state));
         MUST(store_state_put(w->store, key, (struct slice){state.data, state.size}, &err));
         buf_deinit(&state);
         struct store_stream row = {.id = s->id, .source = "bench", .next_seq = s->seq + 1,

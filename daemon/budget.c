@@ -43,6 +43,11 @@ uint32_t budget_moment_bytes(const struct config *c)
     return c->memory.budget < SMALL ? (uint32_t)(c->memory.budget / QUEUE_SHARE) : 0;
 }
 
+bool budget_brief(const struct config *c)
+{
+    return c->memory.budget < SMALL;
+}
+
 size_t budget_batch(const struct config *c)
 {
     return (size_t)(c->memory.budget / BATCH_SHARE);

@@ -17,6 +17,8 @@ size_t budget_queue(const struct config *c);
 /* Most records of a moment: with little room, small ones. 0: as many as there may be. */
 uint32_t budget_moment_records(const struct config *c);
 uint32_t budget_moment_bytes(const struct config *c);
+/* Are the models' snapshots to be small? The full ones of a few sensors take more than a megabyte. */
+bool budget_brief(const struct config *c);
 /* The largest batch, as it lies in the journal, that can become moments within the budget. */
 size_t budget_batch(const struct config *c);
 #define JOURNAL_BATCHES 2

@@ -356,6 +356,7 @@ struct live_stream *stream_adopt(struct daemon *d, const struct store_stream *ro
     s->lateness = d->config->streams.lateness;
     s->moment_records = budget_moment_records(d->config);
     s->moment_bytes = budget_moment_bytes(d->config);
+    s->brief = budget_brief(d->config);
     s->tau_min = d->config->model.tau_min;
     s->tau_max = d->config->model.tau_max;
     s->inbox_last = &s->inbox;

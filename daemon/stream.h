@@ -53,6 +53,7 @@ struct live_stream {
     _Atomic int64_t lateness; /* set by the loop, read when the pipeline is made */
     uint32_t moment_records;  /* most in a moment; 0: as many as there may be */
     uint32_t moment_bytes;    /* the same of their bytes */
+    bool brief;               /* snapshots are to be small */
     double tau_min, tau_max;  /* the router's bounds */
     struct stream_counters counters;
 

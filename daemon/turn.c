@@ -603,7 +603,7 @@ static void take_snapshot(struct live_stream *s)
     struct snapshot_job *j = mem_calloc(1, sizeof(*j));
     if (!j)
         return;
-    if (pipeline_stream_save(s->pipeline, &j->state) != 0) {
+    if (pipeline_stream_save(s->pipeline, s->brief, &j->state) != 0) {
         buf_deinit(&j->state);
         mem_free(j);
         return;

@@ -37,8 +37,9 @@ struct encoder_ops {
     const char *(*template_text)(const struct encoder *e, uint32_t template_id);
     /* How often a template was seen, this observation included. 0 when unknown. */
     uint64_t (*template_count)(const struct encoder *e, uint32_t template_id);
-    /* The whole state as bytes, and back; load checks every byte it reads (ERR_CORRUPT). */
-    int (*save)(const struct encoder *e, struct buf *out);
+    /* The state as bytes, and back: the whole of it, or without what is large and learnt again
+     * within some thousand records. load checks every byte it reads (ERR_CORRUPT). */
+    int (*save)(const struct encoder *e, bool brief, struct buf *out);
     int (*load)(struct encoder *e, const void *data, size_t size, struct errmsg *err);
     void (*free)(struct encoder *e);
     /* Drops every text it keeps of which `knows` says so; NULL: it keeps none. */

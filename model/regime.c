@@ -280,6 +280,12 @@ static void walk_neighbours(struct regime *r, uint32_t windows, struct state *s)
 
 void regime_walk(struct regime *r, struct state *s)
 {
+    if (s->brief) {
+        uint32_t none[2] = {0, 0};
+        state_u32(s, &none[0], LENGTH);
+        state_u32(s, &none[1], EVERY);
+        return;
+    }
     state_u32(s, &r->count, LENGTH);
     state_u32(s, &r->since_scored, EVERY);
     state_f32s(s, r->values, r->count);

@@ -31,7 +31,7 @@ void regime_free(struct regime *r);
  */
 int regime_push(struct regime *r, double value, uint32_t *ret_back);
 
-/* Saves or loads; see state.h. After a failed load the state is empty. */
+/* Saves or loads; see state.h. Brief: an empty state. After a failed load the state is empty. */
 void regime_walk(struct regime *r, struct state *s);
 
 #endif

@@ -193,10 +193,10 @@ static void walk_channel(struct channel *c, struct state *s)
         regime_walk(c->regime, s);
 }
 
-static int save(const struct encoder *e, struct buf *out)
+static int save(const struct encoder *e, bool brief, struct buf *out)
 {
     struct sensor_encoder *s = self(e);
-    struct state state = {.out = out};
+    struct state state = {.out = out, .brief = brief};
     buf_put_u32(out, STATE_MAGIC);
     buf_put_u32(out, SENSOR_VERSION);
     buf_put_u32(out, s->count);

@@ -14,6 +14,7 @@
 
 struct state {
     struct buf *out; /* saving when set, else loading */
+    bool brief;      /* saving without what is large and soon learnt again */
     struct cursor in;
     bool failed;
 };

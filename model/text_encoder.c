@@ -270,11 +270,11 @@ static void walk(struct text_state *s, struct state *st)
         text_latent_walk(&s->latent, st);
 }
 
-static int save(const struct encoder *encoder, struct buf *out)
+static int save(const struct encoder *encoder, bool brief, struct buf *out)
 {
     /* The walk writes to what it walks over only when it loads. */
     struct text_encoder *e = (struct text_encoder *)(uintptr_t)encoder;
-    struct state st = {.out = out};
+    struct state st = {.out = out, .brief = brief};
     buf_put_u32(out, STATE_MAGIC);
     buf_put_u32(out, TEXT_ENCODER_VERSION);
     walk(&e->state, &st);

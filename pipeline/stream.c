@@ -452,14 +452,14 @@ static int load_rest(struct pipeline_stream *s, struct cursor *in, struct errmsg
     return rc;
 }
 
-int pipeline_stream_save(const struct pipeline_stream *s, struct buf *out)
+int pipeline_stream_save(const struct pipeline_stream *s, bool brief, struct buf *out)
 {
     struct buf part = {0};
     buf_put_u32(out, STREAM_MAGIC);
     buf_put_u8(out, (uint8_t)s->options.kind);
     int rc = segmenter_save(s->lanes[0]->segmenter, out);
     rc = rc ? rc : router_save(s->router, out);
-    rc = rc ? rc : s->encoder->ops->save(s->encoder, &part);
+    rc = rc ? rc : s->encoder->ops->save(s->encoder, brief, &part);
     if (!rc) {
         buf_put_u32(out, s->encoder->ops->version);
         buf_put_varint(out, part.size);

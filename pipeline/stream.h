@@ -94,8 +94,11 @@ void pipeline_stream_relearn(struct pipeline_stream *s, const struct record *rec
 /* For template texts. Borrowed. */
 const struct encoder *pipeline_stream_encoder(const struct pipeline_stream *s);
 
-/* What was learnt (encoder, segmenter, codebook), not the open records: flush first. */
-int pipeline_stream_save(const struct pipeline_stream *s, struct buf *out);
+/*
+ * What was learnt (encoder, segmenter, codebook), not the open records: flush first. Brief: without
+ * what is large and soon learnt again (encoder.h).
+ */
+int pipeline_stream_save(const struct pipeline_stream *s, bool brief, struct buf *out);
 /* Into a fresh stream of the same kind. ERR_CORRUPT leaves it fresh enough to use. */
 int pipeline_stream_restore(struct pipeline_stream *s, const void *data, size_t size,
                             struct errmsg *err);

@@ -42,7 +42,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     } else if (!e->ops->load(e, data, size, NULL)) {
         struct buf saved = {0};
         observe_lines(e, lines, sizeof lines - 1);
-        if (e->ops->save(e, &saved) || text_encoder_new(&again))
+        if (e->ops->save(e, false, &saved) || text_encoder_new(&again))
             abort();
         if (again->ops->load(again, saved.data, saved.size, NULL))
             abort();

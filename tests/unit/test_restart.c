@@ -151,11 +151,11 @@ static struct pipeline_stream *restarted(struct pipeline_stream *s, enum stream_
 {
     struct errmsg err;
     struct buf saved = {0}, again = {0};
-    ck_assert_int_eq(pipeline_stream_save(s, &saved), 0);
+    ck_assert_int_eq(pipeline_stream_save(s, false, &saved), 0);
     pipeline_stream_free(s);
     s = stream_new(kind, h);
     ck_assert_msg(pipeline_stream_restore(s, saved.data, saved.size, &err) == 0, "%s", err.text);
-    ck_assert_int_eq(pipeline_stream_save(s, &again), 0);
+    ck_assert_int_eq(pipeline_stream_save(s, false, &again), 0);
     ck_assert_uint_eq(saved.size, again.size);
     ck_assert_int_eq(memcmp(saved.data, again.data, saved.size), 0);
     buf_deinit(&saved);

@@ -145,9 +145,9 @@ START_TEST(save_and_load_go_on_alike)
     ck_assert_int_eq(a->ops->channel(a, 0, "temp"), 0);
     for (int i = 0; i < 900; i++)
         feed(a, (uint64_t)i + 1, US_PER_MINUTE, mixed(i));
-    ck_assert_int_eq(a->ops->save(a, &saved), 0);
+    ck_assert_int_eq(a->ops->save(a, false, &saved), 0);
     ck_assert_msg(b->ops->load(b, saved.data, saved.size, &err) == 0, "%s", err.text);
-    ck_assert_int_eq(b->ops->save(b, &again), 0);
+    ck_assert_int_eq(b->ops->save(b, false, &again), 0);
     ck_assert_uint_eq(saved.size, again.size);
     ck_assert_mem_eq(saved.data, again.data, saved.size);
     for (int i = 900; i < 1500; i++) {
@@ -164,6 +164,33 @@ START_TEST(save_and_load_go_on_alike)
 }
 END_TEST
 
+START_TEST(brief_state_leaves_out_the_regimes_only)
+{
+    struct encoder *a = fresh(), *b = fresh();
+    struct buf full = {0}, brief = {0};
+    struct errmsg err;
+    rng = 7;
+    ck_assert_int_eq(a->ops->channel(a, 0, "temp"), 0);
+    for (int i = 0; i < 3000; i++)
+        feed(a, (uint64_t)i + 1, US_PER_MINUTE, mixed(i));
+    ck_assert_int_eq(a->ops->save(a, false, &full), 0);
+    ck_assert_int_eq(a->ops->save(a, true, &brief), 0);
+    ck_assert_uint_lt(brief.size, full.size / 4);
+    ck_assert_msg(b->ops->load(b, brief.data, brief.size, &err) == 0, "%s", err.text);
+    for (int i = 3000; i < 3300; i++) {
+        double value = mixed(i);
+        struct observation x = feed(a, (uint64_t)i + 1, US_PER_MINUTE, value);
+        struct observation y = feed(b, (uint64_t)i + 1, US_PER_MINUTE, value);
+        ck_assert(x.bits == y.bits);
+        ck_assert_mem_eq(x.latent, y.latent, sizeof(float) * LATENT_DIM);
+    }
+    buf_deinit(&full);
+    buf_deinit(&brief);
+    a->ops->free(a);
+    b->ops->free(b);
+}
+END_TEST
+
 START_TEST(damaged_state_is_refused_or_harmless)
 {
     struct encoder *a = fresh(), *b = fresh();
@@ -171,7 +198,7 @@ START_TEST(damaged_state_is_refused_or_harmless)
     rng = 11;
     for (int i = 0; i < 300; i++)
         feed(a, (uint64_t)i + 1, US_PER_MINUTE, mixed(i));
-    ck_assert_int_eq(a->ops->save(a, &saved), 0);
+    ck_assert_int_eq(a->ops->save(a, false, &saved), 0);
     for (size_t cut = 0; cut < saved.size; cut += 37)
         ck_assert_int_lt(b->ops->load(b, saved.data, cut, NULL), 0);
     for (int turn = 0; turn < 3000; turn++) {
@@ -410,6 +437,7 @@ int main(void)
     tcase_add_loop_test(calibration, surprise_is_calibrated, 0,
                         (int)(sizeof(shapes) / sizeof(*shapes)));
     tcase_add_test(rest, save_and_load_go_on_alike);
+    tcase_add_test(rest, brief_state_leaves_out_the_regimes_only);
     tcase_add_test(rest, damaged_state_is_refused_or_harmless);
     tcase_add_test(rest, wild_values_stay_finite);
     tcase_add_test(rest, nothing_is_allocated_once_warm);

@@ -41,7 +41,7 @@ static int planted_observe(struct encoder *e, const struct record *r, struct obs
     return 0;
 }
 
-static int planted_save(const struct encoder *e, struct buf *out)
+static int planted_save(const struct encoder *e, bool brief, struct buf *out)
 {
     buf_puts(out, "planted");
     return 0;
@@ -506,7 +506,7 @@ START_TEST(test_snapshot)
     for (uint64_t i = 1; i <= 1000; i++)
         push(s, i, begin + (int64_t)i * US_PER_SECOND, i % 200 ? "1:1" : "2:20");
     pipeline_stream_flush(s);
-    ck_assert_int_eq(pipeline_stream_save(s, &saved), 0);
+    ck_assert_int_eq(pipeline_stream_save(s, false, &saved), 0);
     struct pipeline_stream *t = open_stream(&o2, (struct pipeline_options){0}, 2000);
     for (size_t cut = 0; cut < saved.size; cut++)
         ck_assert_int_ne(pipeline_stream_restore(t, saved.data, cut, &err), 0);

@@ -395,9 +395,9 @@ START_TEST(test_save_load)
             feed_n(a, line, strlen(line));
         }
         struct buf saved = {0}, again = {0};
-        ck_assert_int_eq(a->ops->save(a, &saved), 0);
+        ck_assert_int_eq(a->ops->save(a, false, &saved), 0);
         ck_assert_msg(!b->ops->load(b, saved.data, saved.size, &err), "%s", err.text);
-        ck_assert_int_eq(b->ops->save(b, &again), 0);
+        ck_assert_int_eq(b->ops->save(b, false, &again), 0);
         ck_assert_uint_eq(saved.size, again.size);
         ck_assert(!memcmp(saved.data, again.data, saved.size));
         buf_deinit(&saved);
@@ -423,7 +423,7 @@ START_TEST(test_damaged_state)
         mixed_line(line, sizeof line, i);
         feed_n(a, line, strlen(line));
     }
-    ck_assert_int_eq(a->ops->save(a, &saved), 0);
+    ck_assert_int_eq(a->ops->save(a, false, &saved), 0);
     for (size_t n = 0; n < saved.size; n += 1 + n / 40)
         ck_assert_int_eq(b->ops->load(b, saved.data, n, NULL), ERR_CORRUPT);
     for (int i = 0; i < 3000; i++) {
@@ -486,7 +486,7 @@ START_TEST(test_bounded)
     }
     ck_assert_uint_gt(last, 10000);
     struct buf saved = {0};
-    ck_assert_int_eq(e->ops->save(e, &saved), 0);
+    ck_assert_int_eq(e->ops->save(e, false, &saved), 0);
     ck_assert_uint_lt(saved.size, 3u << 20);
     buf_deinit(&saved);
     encoder_free(e);
