@@ -24,11 +24,6 @@ void log_set_level(enum log_level level)
     atomic_store(&threshold, (int)level);
 }
 
-enum log_level log_level_get(void)
-{
-    return (enum log_level)atomic_load(&threshold);
-}
-
 /* Takes a place in this second's allowance; *ret_missed: lines left out in the second before. */
 static int take_place(int *ret_missed)
 {

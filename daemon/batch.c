@@ -19,15 +19,6 @@ struct batch *batch_new(struct live_stream *stream)
     return b;
 }
 
-void batch_release_records(struct batch *b)
-{
-    arena_deinit(&b->arena);
-    buf_deinit(&b->block);
-    mem_free(b->records);
-    b->records = NULL;
-    b->count = b->capacity = 0;
-}
-
 void batch_count_journal(struct batch *b, size_t size)
 {
     b->journal_size = size;
@@ -40,7 +31,9 @@ void batch_free(struct batch *b)
         return;
     if (b->journal_size)
         atomic_fetch_sub(&b->stream->daemon->journal_bytes, b->journal_size);
-    batch_release_records(b);
+    arena_deinit(&b->arena);
+    buf_deinit(&b->block);
+    mem_free(b->records);
     buf_deinit(&b->conflicts);
     mem_free(b);
 }

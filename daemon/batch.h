@@ -76,8 +76,6 @@ struct batch {
     struct write_job job;
 };
 
-/* Gives back the records, which the pipeline has copies of; the rest stays. */
-void batch_release_records(struct batch *b);
 /* NULL when memory is out. */
 struct batch *batch_new(struct live_stream *stream);
 /* Counts it into the daemon's journal_bytes, out of which batch_free takes it. */

@@ -390,11 +390,6 @@ const char *ipc_conn_name(const struct ipc_conn *c)
     return c->name;
 }
 
-uid_t ipc_conn_uid(const struct ipc_conn *c)
-{
-    return c->uid;
-}
-
 bool ipc_conn_is_gone(const struct ipc_conn *c)
 {
     return c->closing;

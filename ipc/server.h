@@ -125,7 +125,6 @@ void ipc_reply_channel(struct ipc_request *req, struct slice result, enum stream
 int ipc_notify(struct ipc_conn *conn, const char *method, struct slice params);
 /* "uid 1000", for messages and `varve streams`. */
 const char *ipc_conn_name(const struct ipc_conn *conn);
-uid_t ipc_conn_uid(const struct ipc_conn *conn);
 /* True once `closed` was called: the handler must not tie anything to it any more. */
 bool ipc_conn_is_gone(const struct ipc_conn *conn);
 /* The handler's own pointer of a connection; NULL at first. */

@@ -14,7 +14,6 @@
 
 #define RUNS 64
 #define RUNS_SHOWN 5
-#define HOURS_MAX (HOURS_OF_WEEK + 1)
 #define FAR_SPREADS 4.0 /* beyond what is usual by so many spreads, and … */
 #define FAR_RANGE 0.25  /* … by so much of the usual range, is out of the usual */
 #define CLEAR_Z 8.0     /* of a run that is unusual for its channel, if no alert */

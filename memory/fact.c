@@ -159,24 +159,6 @@ int fact_search(struct reader *r, const char *question, int64_t at, uint32_t lim
     return end(r, own, search(r, &query, at, limit, arena, *ret, ret_count, err));
 }
 
-int fact_history(struct reader *r, int64_t id, struct arena *arena, struct fact **ret,
-                 uint32_t *ret_count, struct errmsg *err)
-{
-    sqlite3_stmt *q;
-    bool own;
-    int rc = begin(r, &own, err);
-    if (rc)
-        return rc;
-    rc = reader_statement(r, SQL_FACT_VERSIONS, &q, err);
-    if (rc == 0) {
-        sqlite3_bind_int64(q, 1, id);
-        rc = collect(q, RECALL_LIMIT_MAX, arena, ret, ret_count, err);
-    }
-    rc = end(r, own, rc);
-    return rc == 0 && *ret_count == 0 ? err_set(err, ERR_NOTFOUND, "no fact %lld", (long long)id)
-                                      : rc;
-}
-
 int fact_about(struct reader *r, const char *words, uint32_t limit, struct arena *arena,
                struct fact **ret, uint32_t *ret_count, struct errmsg *err)
 {

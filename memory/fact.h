@@ -33,10 +33,6 @@ struct fact {
 int fact_search(struct reader *r, const char *question, int64_t at, uint32_t limit,
                 struct arena *arena, struct fact **ret, uint32_t *ret_count, struct errmsg *err);
 
-/* All versions of the subject of a fact, in time order. ERR_NOTFOUND. */
-int fact_history(struct reader *r, int64_t id, struct arena *arena, struct fact **ret,
-                 uint32_t *ret_count, struct errmsg *err);
-
 /* All versions of the subjects that hold the word or words, subject by subject, in time order. */
 int fact_about(struct reader *r, const char *words, uint32_t limit, struct arena *arena,
                struct fact **ret, uint32_t *ret_count, struct errmsg *err);

@@ -384,10 +384,3 @@ bool question_drop_unusual(char *text)
     return words_query((struct slice){unusual_words, sizeof(unusual_words) - 1}, &list) == 0 &&
            drop(text, &list);
 }
-
-void question_drop_generic(char *text)
-{
-    struct words_query list;
-    if (words_query((struct slice){generic_words, sizeof(generic_words) - 1}, &list) == 0)
-        drop(text, &list);
-}

@@ -48,7 +48,5 @@ int question_is_generic(struct slice text, bool *ret);
 /* Cuts out words that ask for what was out of the usual: every gist of such holds the word itself.
  * Tells whether there were any. */
 bool question_drop_unusual(char *text);
-/* Cuts out all generic words. */
-void question_drop_generic(char *text);
 
 #endif

@@ -124,16 +124,6 @@ double rank_coverage(const struct rank_query *q, uint64_t terms)
     return q->idf_sum > 0 ? sum / q->idf_sum : 0;
 }
 
-uint64_t rank_text(const struct rank_query *q, const char *text, const struct rank_weights *weights,
-                   double *ret_score)
-{
-    struct reading r = {.q = q};
-    *ret_score = 0;
-    if (words_each((struct slice){text, strlen(text)}, read_word, &r) == 0 && r.terms)
-        *ret_score = bm25(&r, weights, 1) * (1 + weights->coverage * rank_coverage(q, r.terms));
-    return r.terms;
-}
-
 uint64_t rank_terms(const struct rank_query *q, struct slice text)
 {
     struct reading r = {.q = q};

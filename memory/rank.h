@@ -64,10 +64,6 @@ int rank_records(const struct rank_query *q, const struct rank_moment *moments,
                  uint32_t moment_count, const struct rank_weights *weights, struct arena *arena,
                  struct rank_record **ret, uint32_t *ret_count);
 
-/* The question's words in a text (title and gist), as a mask; *ret_score their BM25 weight. */
-uint64_t rank_text(const struct rank_query *q, const char *text, const struct rank_weights *weights,
-                   double *ret_score);
-
 /* The question's words in a text, as a mask. */
 uint64_t rank_terms(const struct rank_query *q, struct slice text);
 

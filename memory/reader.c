@@ -118,7 +118,6 @@ static const char *const texts[SQL_COUNT] = {
         "SELECT (SELECT sum(moments) FROM part WHERE moment = ?1), (SELECT count(*) FROM (SELECT 1"
         " FROM moment WHERE stratum = 0 AND t_start BETWEEN ?2 AND ?3 LIMIT ?4))",
     [SQL_STAT] = "SELECT data FROM stat WHERE moment = ?1 AND stream = ?2",
-    [SQL_COVER_SPAN] = "SELECT " COVER_COLUMNS " FROM moment WHERE id = ?1",
     [SQL_COVER_ROOTS] = "SELECT " COVER_COLUMNS " FROM moment WHERE stratum = ?1 AND t_start >= ?2"
                         " AND t_start < ?3 AND parent IS NULL ORDER BY t_start",
     [SQL_COVER_CHILDREN] = "SELECT " COVER_COLUMNS " FROM moment WHERE stratum IN (?1, ~?1)"
@@ -130,9 +129,6 @@ static const char *const texts[SQL_COUNT] = {
     [SQL_CHANNEL] = "SELECT name FROM channel WHERE idx = ?1 AND stream = ?2",
     [SQL_FACTS_AT] = "SELECT " FACT_COLUMNS " WHERE f.value <> '' AND CASE WHEN ?1 IS NULL THEN"
                      " f.until IS NULL ELSE f.since <= ?1 AND coalesce(f.until, ?1 + 1) > ?1 END",
-    [SQL_FACT_VERSIONS] = "SELECT " FACT_COLUMNS " JOIN fact o ON o.stream = f.stream AND"
-                          " o.subject = f.subject WHERE o.id = ?1 AND f.value <> ''"
-                          " ORDER BY f.since, f.id",
     [SQL_FACTS_ABOUT] = "SELECT " FACT_COLUMNS " WHERE f.value <> '' AND"
                         " instr(' ' || f.subject || ' ', ?1) ORDER BY f.stream, f.subject, f.since,"
                         " f.id LIMIT ?2",
@@ -296,15 +292,6 @@ int reader_streams_read(struct reader *r, struct arena *arena, struct store_stre
     return 0;
 }
 
-int reader_streams(struct reader *r, struct arena *arena, struct store_stream **ret,
-                   uint32_t *ret_count, struct errmsg *err)
-{
-    int rc = reader_begin(r, err);
-    if (rc == 0)
-        rc = reader_streams_read(r, arena, ret, ret_count, err);
-    return reader_end(r, rc);
-}
-
 static int find_stream(struct reader *r, const char *name, struct store_stream *ret,
                        struct errmsg *err)
 {
@@ -320,21 +307,13 @@ static int find_stream(struct reader *r, const char *name, struct store_stream *
     return rc == SQL_DONE ? err_set(err, ERR_NOTFOUND, "no stream \"%.128s\"", name) : rc;
 }
 
-int reader_stream_find(struct reader *r, const char *name, struct store_stream *ret,
-                       struct errmsg *err)
-{
-    int rc = reader_begin(r, err);
-    if (rc == 0)
-        rc = find_stream(r, name, ret, err);
-    return reader_end(r, rc);
-}
-
 static struct known_stream *remember_stream(struct reader *r, int64_t id, sqlite3_stmt *stmt)
 {
     if (r->stream_count == r->stream_capacity) {
         uint32_t capacity = r->stream_capacity ? 2 * r->stream_capacity : 16;
-        struct known_stream *more = mem_realloc(r->streams, capacity * sizeof(*more));
-        if (!more || capacity > STREAMS_MAX)
+        struct known_stream *more =
+            capacity <= STREAMS_MAX ? mem_realloc(r->streams, capacity * sizeof(*more)) : NULL;
+        if (!more)
             return NULL;
         r->streams = more;
         r->stream_capacity = capacity;
@@ -385,36 +364,6 @@ int reader_filter_resolve(struct reader *r, const struct recall_filter *filter,
         ret->streams[i] = stream.id;
     }
     return 0;
-}
-
-int reader_stats(struct reader *r, struct reader_stats *ret, struct errmsg *err)
-{
-    sqlite3_stmt *stmt = NULL;
-    int64_t pages = 0, page_size = 0;
-    *ret = (struct reader_stats){.first_time = TIME_UNKNOWN, .last_time = TIME_UNKNOWN};
-    int rc = reader_begin(r, err);
-    if (rc == 0)
-        rc = reader_statement(r, SQL_STRATA, &stmt, err);
-    while (rc == 0 && (rc = sql_step(stmt, err)) == 0) {
-        int stratum = sqlite3_column_int(stmt, 0);
-        if (stratum >= 0 && stratum < STRATA)
-            ret->moments[stratum] = (uint64_t)sqlite3_column_int64(stmt, 1);
-    }
-    if (rc == SQL_DONE)
-        rc = reader_statement(r, SQL_STREAM_TOTALS, &stmt, err);
-    if (rc == 0 && (rc = sql_step(stmt, err)) == 0) {
-        ret->streams = (uint64_t)sqlite3_column_int64(stmt, 0);
-        ret->records = (uint64_t)sqlite3_column_int64(stmt, 1);
-        ret->payload_bytes = (uint64_t)sqlite3_column_int64(stmt, 2);
-        ret->first_time = column_time(stmt, 3);
-        ret->last_time = column_time(stmt, 4);
-    }
-    if (rc == 0)
-        rc = sql_int64(r->db, "PRAGMA page_count", &pages, err);
-    if (rc == 0)
-        rc = sql_int64(r->db, "PRAGMA page_size", &page_size, err);
-    ret->file_bytes = (uint64_t)(pages * page_size);
-    return reader_end(r, rc);
 }
 
 /* ---- moments ---- */

@@ -384,30 +384,3 @@ void recall_answer_json(struct jsonw *w, const struct recall_answer *a)
     key_strings(w, "steps", a->steps, a->step_count);
     jsonw_object_end(w);
 }
-
-void reader_streams_json(struct jsonw *w, const struct store_stream *streams, uint32_t count)
-{
-    jsonw_object(w);
-    jsonw_key(w, "streams");
-    jsonw_array(w);
-    for (uint32_t i = 0; i < count; i++) {
-        const struct store_stream *s = &streams[i];
-        jsonw_object(w);
-        jsonw_kv_string(w, "name", s->name);
-        jsonw_kv_string(w, "kind", stream_kind_name(s->kind));
-        jsonw_kv_string(w, "source", s->source);
-        jsonw_kv_time(w, "created", s->created);
-        key_u64_string(w, "next_seq", s->next_seq);
-        key_u64(w, "records", s->records);
-        key_u64(w, "bytes", s->bytes);
-        key_u64(w, "late", s->late);
-        key_u64(w, "gaps", s->gaps);
-        key_u64(w, "dropped", s->dropped);
-        key_u64(w, "redacted", s->redacted);
-        jsonw_kv_time(w, "first_time", s->first_time);
-        jsonw_kv_time(w, "last_time", s->last_time);
-        jsonw_object_end(w);
-    }
-    jsonw_array_end(w);
-    jsonw_object_end(w);
-}

@@ -17,7 +17,5 @@ void recall_surprise_json(struct jsonw *w, const struct recall_unusual *items, u
 void recall_entities_json(struct jsonw *w, const struct recall_entity *items, uint32_t count);
 void recall_life_json(struct jsonw *w, const struct recall_life *life);
 void recall_answer_json(struct jsonw *w, const struct recall_answer *answer);
-/* {"streams":[…]} */
-void reader_streams_json(struct jsonw *w, const struct store_stream *streams, uint32_t count);
 
 #endif

@@ -17,15 +17,12 @@
 #include "memory/vfs.h"
 
 static atomic_size_t held;
-static _Thread_local uint64_t allocations;
 
 static void *sqlite_malloc(int size)
 {
     void *p = mem_alloc((size_t)size);
-    if (p) {
-        allocations++;
+    if (p)
         atomic_fetch_add_explicit(&held, mem_size(p), memory_order_relaxed);
-    }
     return p;
 }
 
@@ -40,10 +37,8 @@ static void *sqlite_realloc(void *p, int size)
 {
     size_t before = mem_size(p);
     void *q = mem_realloc(p, (size_t)size);
-    if (q) {
-        allocations++;
+    if (q)
         atomic_fetch_add_explicit(&held, mem_size(q) - before, memory_order_relaxed);
-    }
     return q;
 }
 
@@ -100,11 +95,6 @@ int sqlite_setup(void)
 size_t sqlite_memory(void)
 {
     return atomic_load_explicit(&held, memory_order_relaxed);
-}
-
-uint64_t sqlite_thread_allocations(void)
-{
-    return allocations;
 }
 
 static int translate(sqlite3 *db, int rc)

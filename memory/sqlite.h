@@ -21,9 +21,6 @@ int sqlite_setup(void);
 
 /* Bytes SQLite holds now, all connections. */
 size_t sqlite_memory(void);
-/* How many blocks SQLite has allocated on this thread: what mem_thread_allocations counted for it.
- */
-uint64_t sqlite_thread_allocations(void);
 
 /*
  * Translates an SQLite result into our code and writes "what: SQLite's text" (what may be NULL).

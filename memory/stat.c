@@ -316,49 +316,11 @@ static int each_stream(struct question *q, int64_t stream, void *arg,
 }
 
 struct answer {
-    struct span span; /* or: */
     int64_t since, until;
     struct arena *arena;
     struct stat_item *items;
     uint32_t count;
 };
-
-static int answer_span(void *arg, struct question *q, int64_t stream, struct errmsg *err)
-{
-    struct answer *a = arg;
-    struct sums sums;
-    if (a->span.stratum == STRATUM_MOMENT && a->span.stream != stream)
-        return 0;
-    arena_reset(&q->profiles);
-    sums_init(&sums, &q->profiles, &q->profiles);
-    int r = merge_span(q, &a->span, stream, &sums, -1, err);
-    return r ? r : give_items(q, stream, &sums, a->arena, &a->items, &a->count, err);
-}
-
-int stat_span(struct reader *reader, int64_t moment, int64_t stream, struct arena *arena,
-              struct stat_item **ret, uint32_t *ret_count, struct errmsg *err)
-{
-    struct question q;
-    sqlite3_stmt *s;
-    struct answer a = {.arena = arena};
-    int r = begin(&q, reader, err);
-    if (r == 0)
-        r = reader_statement(reader, SQL_COVER_SPAN, &s, err);
-    if (r == 0) {
-        sqlite3_bind_int64(s, 1, moment);
-        r = sql_step(s, err);
-        if (r == 0)
-            read_span(s, &a.span);
-        sqlite3_reset(s);
-        if (r == SQL_DONE)
-            r = err_set(err, ERR_NOTFOUND, "no memory %lld", (long long)moment);
-    }
-    if (r == 0)
-        r = each_stream(&q, stream, &a, answer_span, err);
-    *ret = a.items;
-    *ret_count = a.count;
-    return end(&q, r);
-}
 
 static int answer_range(void *arg, struct question *q, int64_t stream, struct errmsg *err)
 {

@@ -35,10 +35,6 @@ struct stat_item {
     int64_t least_at, most_at;
 };
 
-/* Items of one span by id (any stratum), by stream, what and id, in `arena`. stream 0: all. */
-int stat_span(struct reader *r, int64_t moment, int64_t stream, struct arena *arena,
-              struct stat_item **ret, uint32_t *ret_count, struct errmsg *err);
-
 /*
  * Items over [since, until), each time counted once: the coarsest spans that lie inside, finer ones
  * at the ends. Where only a coarse span is left of an end it is counted if more than half of it

@@ -356,7 +356,6 @@ void predictor_observe(struct predictor *p, int64_t time, double value, struct p
 
     double mid = blend(p->errors, by, EXPERTS, floor), error = sane(value - mid);
     *ret = (struct prediction){
-        .mid = mid,
         .probability = p->seen < 2 ? 1 : residual_probability(&p->residual, error, floor),
         .units = p->seen < 2 ? 0 : residual_units(&p->residual, error, floor),
     };

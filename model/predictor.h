@@ -72,7 +72,6 @@ struct predictor {
 
 /* What one sample was, seen from before it. All finite. */
 struct prediction {
-    double mid;         /* forecast */
     double low, high;   /* 90 % interval; only where probability < PREDICTION_RARE, else 0 */
     double probability; /* two-sided, calibrated, 2^-40..1; 1 for the first samples */
     double units;       /* error in units of its usual size */

@@ -371,7 +371,6 @@ static void take(struct templates *ts, uint32_t slot, const struct tokens *line,
             memcpy(ret->was, t->text + a->text, n);
             ret->was[n] = 0;
             ret->widened = (int)i;
-            ret->constant = t->count;
         }
         widen(t, i);
     }

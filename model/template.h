@@ -59,10 +59,9 @@ struct templates {
 
 struct template_match {
     uint32_t slot, id;
-    bool created;      /* first line of its kind */
-    int widened;       /* token that was constant before this line and no longer is; -1 when none */
-    uint64_t constant; /* for how many lines it had been */
-    char was[48];      /* its text until now */
+    bool created; /* first line of its kind */
+    int widened;  /* token that was constant before this line and no longer is; -1 when none */
+    char was[48]; /* its text until now */
 };
 
 int templates_init(struct templates *ts);
@@ -72,8 +71,8 @@ int templates_add(struct templates *ts, const struct tokens *line, struct templa
 /* NULL when unknown or given away. */
 const struct template *templates_find(const struct templates *ts, uint32_t id);
 /*
- * Words of which `knows` says so vary from now on; a template whose text it knows even then goes, as
- * if it had long been unseen. `size` 0 is never asked.
+ * Words of which `knows` says so vary from now on; a template whose text it knows even then goes,
+ * as if it had long been unseen. `size` 0 is never asked.
  */
 void templates_forget(struct templates *ts,
                       bool (*knows)(const void *arg, const char *text, size_t size),

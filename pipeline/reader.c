@@ -107,8 +107,7 @@ int reader_error(struct record_reader *r, const char *format, ...)
     va_start(ap, format);
     vsnprintf(e.text, sizeof(e.text), format, ap);
     va_end(ap);
-    r->stats.bad++;
-    return r->callbacks.error ? r->callbacks.error(r->callbacks.arg, r->stats.lines, e.text) : 0;
+    return r->callbacks.error ? r->callbacks.error(r->callbacks.arg, r->lines, e.text) : 0;
 }
 
 int reader_time_error(struct record_reader *r, int code, struct slice text)
@@ -126,8 +125,7 @@ int reader_record(struct record_reader *r, struct record *rec)
         rec->time = rec->arrival;
         rec->flags |= RECORD_NO_TIME;
     }
-    r->stats.records++;
-    return r->callbacks.record(r->callbacks.arg, rec, r->stats.lines);
+    return r->callbacks.record(r->callbacks.arg, rec, r->lines);
 }
 
 int reader_seq(const char *s, size_t n, uint64_t *ret)
@@ -276,7 +274,6 @@ static int repair(struct record_reader *r, struct slice *line)
     if (buf_reserve(&r->repaired, 3 * line->size))
         return ERR_NOMEM;
     r->repaired.size = utf8_repair(line->data, line->size, r->repaired.data);
-    r->stats.repaired++;
     *line = (struct slice){r->repaired.data,
                            utf8_cut(r->repaired.data, r->repaired.size, RECORD_SIZE_MAX)};
     return 0;
@@ -314,7 +311,7 @@ static bool blank(struct slice line)
 /* One line without its LF. */
 static int take_line(struct record_reader *r, struct slice line)
 {
-    r->stats.lines++;
+    r->lines++;
     if (r->oversized) {
         r->oversized = false;
         return reader_error(r, "longer than %u bytes", RECORD_SIZE_MAX);
@@ -429,9 +426,4 @@ int record_reader_resume(struct record_reader *r, struct slice head)
 size_t record_reader_partial(const struct record_reader *r)
 {
     return r->unfinished;
-}
-
-const struct record_reader_stats *record_reader_stats(const struct record_reader *r)
-{
-    return &r->stats;
 }

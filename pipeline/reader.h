@@ -8,7 +8,7 @@
  * the text field, else plain lines; sensor data is NDJSON when it begins with `{`, else CSV (`,`,
  * `;` or tab, quoted fields, the time column by name or by shape, every other numeric column a
  * channel). A bad record is reported with its line and the rest goes on. A plain line that is not
- * UTF-8 is repaired with U+FFFD and counted; an NDJSON line that is not UTF-8 is a bad record. A
+ * UTF-8 is repaired with U+FFFD; an NDJSON line that is not UTF-8 is a bad record. A
  * blank plain line is a record with empty text; blank NDJSON and CSV lines are passed over. A CSV
  * cell that is no finite number is reported and left out, the rest of its row stays; an empty cell
  * is no sample.
@@ -34,13 +34,6 @@ struct record_reader_options {
     double rate_hz;         /* sensor data without a time column; 0: 1 */
     bool live;              /* without a time column a row's time is its arrival, not its number */
     const struct clock *clock; /* stamps the arrival, and the year on times that have none */
-};
-
-struct record_reader_stats {
-    uint64_t lines;    /* that have ended, with the header */
-    uint64_t records;  /* given to the callback */
-    uint64_t bad;      /* errors reported */
-    uint64_t repaired; /* lines that were not UTF-8 */
 };
 
 struct record_reader_callbacks {
@@ -86,6 +79,5 @@ struct slice record_reader_head(const struct record_reader *r);
 int record_reader_resume(struct record_reader *r, struct slice head);
 /* Bytes of a line whose end has not come yet; a follower's resume offset is that much behind. */
 size_t record_reader_partial(const struct record_reader *r);
-const struct record_reader_stats *record_reader_stats(const struct record_reader *r);
 
 #endif

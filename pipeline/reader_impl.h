@@ -51,7 +51,7 @@ struct record_reader {
     char ref_field[FIELD_NAME_MAX], seq_field[FIELD_NAME_MAX];
     bool time_field_given;
     enum input_mode mode;
-    struct record_reader_stats stats;
+    uint64_t lines; /* that have ended, with the header */
     struct timeshape shape;
     struct buf head;    /* of the input: 'l', 'n', or 'c' and the header line */
     struct buf partial; /* the line whose end has not come */

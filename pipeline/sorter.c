@@ -24,7 +24,8 @@ static uint32_t class_of(size_t size)
     return c;
 }
 
-size_t block_footprint(const struct block *b)
+/* Bytes the block holds from the allocator. */
+static size_t footprint(const struct block *b)
 {
     size_t data = b->size_class < POOL_CLASSES ? (size_t)CLASS_FIRST << b->size_class : b->size;
     return sizeof(*b) + data;
@@ -48,7 +49,7 @@ static struct block *take_block(struct pool *p, size_t size)
     struct block *b = c < POOL_CLASSES ? p->kept[c] : NULL;
     if (b) {
         p->kept[c] = b->next;
-        p->kept_bytes -= block_footprint(b);
+        p->kept_bytes -= footprint(b);
     } else {
         b = mem_alloc(sizeof(*b) + (c < POOL_CLASSES ? (size_t)CLASS_FIRST << c : size));
         if (!b)
@@ -66,7 +67,7 @@ int pool_copy(struct pool *p, const struct record *r, struct block **ret)
     struct block *b = take_block(p, samples + r->text.size + r->ref.size + 2);
     if (!b)
         return ERR_NOMEM;
-    p->bytes += block_footprint(b);
+    p->bytes += footprint(b);
     b->record = *r;
     char *at = b->data;
     if (r->samples) {
@@ -91,7 +92,7 @@ void pool_give(struct pool *p, struct block *b)
 {
     if (!b)
         return;
-    size_t bytes = block_footprint(b);
+    size_t bytes = footprint(b);
     p->bytes -= bytes;
     if (b->size_class == POOL_CLASSES || p->kept_bytes + bytes > KEPT_MAX) {
         mem_free(b);

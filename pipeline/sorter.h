@@ -31,8 +31,6 @@ void pool_deinit(struct pool *p);
 int pool_copy(struct pool *p, const struct record *r, struct block **ret);
 /* NULL is allowed. */
 void pool_give(struct pool *p, struct block *b);
-/* Bytes the block holds from the allocator. */
-size_t block_footprint(const struct block *b);
 
 #define SORTER_RECORDS 4096
 #define SORTER_BYTES (8u << 20)

@@ -71,8 +71,6 @@ bool source_journal_readable(void);
 int sources_apply(struct daemon *d);
 /* Stops all; `done` when they are closed. */
 void sources_stop(struct daemon *d, void (*done)(struct daemon *));
-/* At the very end. */
-void sources_free_places(struct daemon *d);
 /* Once a second: starts again what could not start. */
 void sources_tick(struct daemon *d);
 /* There may be room in the queues: goes on with what is paused. */

@@ -70,7 +70,6 @@ static struct fuzz_seen fuzz_read(enum stream_kind kind, const unsigned char *da
         rc = record_reader_feed(r, data + at, size - at < piece ? size - at : piece, &err);
     rc = rc ? rc : record_reader_end(r, &err);
     assert(rc == 0);
-    assert(record_reader_stats(r)->records == s.records && record_reader_stats(r)->bad == s.errors);
     record_reader_free(r);
     return s;
 }

@@ -192,9 +192,6 @@ START_TEST(test_questions)
     OK(fact_search(reader, "setpoint vanoke", T0 + 20 * HOUR, 5, &arena, &facts, &n, &err));
     ck_assert_str_eq(facts[0].value, "19.0");
     ck_assert_int_eq(facts[0].until, T0 + 50 * HOUR);
-    OK(fact_history(reader, facts[0].id, &arena, &facts, &n, &err));
-    ck_assert_uint_eq(n, 2);
-    ck_assert_str_eq(facts[1].value, "21.5");
     OK(fact_changes(reader, T0, T0 + 60 * HOUR, 5, &arena, &facts, &n, &err));
     ck_assert_uint_eq(n, 3);
     ck_assert_str_eq(facts[0].value, "21.5");
@@ -213,7 +210,6 @@ START_TEST(test_questions)
     ck_assert_uint_eq(life.fact_count, 2);
     ck_assert_int_eq(recall_entity_history(reader, "nobody", &all, 0, &arena, &life, &err),
                      ERR_NOTFOUND);
-    ck_assert_int_eq(fact_history(reader, 999, &arena, &facts, &n, &err), ERR_NOTFOUND);
     reader_close(reader);
     store_close(s);
 }

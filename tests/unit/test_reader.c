@@ -94,8 +94,6 @@ static void check_input(struct record_reader_options o, const char *input, size_
         if (!first.size)
             buf_append(&first, s.log.data, s.log.size);
         ck_assert_str_eq(s.log.data, first.data);
-        ck_assert_uint_eq(record_reader_stats(r)->records, s.records);
-        ck_assert_uint_eq(record_reader_stats(r)->bad, s.errors);
         buf_deinit(&s.log);
         record_reader_free(r);
     }

@@ -428,25 +428,8 @@ START_TEST(test_entities)
 }
 END_TEST
 
-START_TEST(test_streams_and_stats)
+START_TEST(test_no_file)
 {
-    struct reader_stats stats;
-    OK(reader_stats(reader, &stats, &err));
-    ck_assert_int_eq(stats.first_time, TIME_UNKNOWN);
-    int64_t log = stream_of(store, "log");
-    remember(log, "log", T0, "one\ntwo");
-    struct store_stream *streams, found;
-    uint32_t count;
-    OK(reader_streams(reader, &arena, &streams, &count, &err));
-    ck_assert_uint_eq(count, 1);
-    ck_assert_str_eq(streams[0].name, "log");
-    OK(reader_stream_find(reader, "log", &found, &err));
-    ck_assert_int_eq(found.id, log);
-    ck_assert_int_eq(reader_stream_find(reader, "no", &found, &err), ERR_NOTFOUND);
-    OK(reader_stats(reader, &stats, &err));
-    ck_assert_uint_eq(stats.moments[0], 1);
-    ck_assert_uint_eq(stats.streams, 1);
-    ck_assert_uint_gt(stats.file_bytes, 0);
     struct reader_options o = {.path = "/nowhere/memory.db", .clock = &now};
     struct reader *none = NULL;
     ck_assert_int_lt(reader_open(&o, &none, &err), 0);
@@ -514,7 +497,7 @@ int main(void)
     tcase_add_test(t, test_similar);
     tcase_add_test(t, test_surprise);
     tcase_add_test(t, test_entities);
-    tcase_add_test(t, test_streams_and_stats);
+    tcase_add_test(t, test_no_file);
     tcase_add_test(t, test_own_counters);
     tcase_add_test(t, test_json);
     suite_add_tcase(s, t);

@@ -321,10 +321,6 @@ START_TEST(test_range)
     ck_assert_int_eq(items[0].first_at, MONDAY + 4 * HOUR);
     OK(stat_find(reader, 0, "celsius", 5, &arena, &items, &n, &err));
     ck_assert_uint_eq(n, 1);
-    OK(stat_span(reader, number("SELECT id FROM moment WHERE stratum=3 ORDER BY t_start LIMIT 1"),
-                 0, &arena, &items, &n, &err));
-    ck_assert_uint_eq(n, 5);
-    ck_assert_int_eq(stat_span(reader, 1 << 30, 0, &arena, &items, &n, &err), ERR_NOTFOUND);
     reader_close(reader);
     store_close(s);
 }
