@@ -374,3 +374,35 @@ int evidence_decode(struct slice block, struct arena *arena, struct record **ret
     *ret_count = info.count;
     return 0;
 }
+
+static struct slice skip_bytes(struct cursor *c, uint32_t count)
+{
+    uint64_t size = 0, one;
+    for (uint32_t i = 0; i < count && !c->failed; i++) {
+        one = cursor_varint(c);
+        size = one <= EVIDENCE_BODY_MAX ? size + one : EVIDENCE_BODY_MAX + 1;
+        c->failed |= size > EVIDENCE_BODY_MAX;
+    }
+    return cursor_bytes(c, (size_t)size);
+}
+
+int evidence_texts(struct slice block, struct arena *arena, struct slice *ret_refs,
+                   struct slice *ret_texts, struct errmsg *err)
+{
+    struct evidence_info info;
+    struct slice body = {0};
+    int r = evidence_info(block, &info, err);
+    if (r == 0)
+        r = unpack(block, &info, arena, &body, err);
+    if (r)
+        return r;
+    struct cursor c;
+    cursor_init(&c, body.data, body.size);
+    int columns = cursor_u8(&c);
+    uint32_t numbers = columns & COLUMN_FLAGS ? 4 : 3;
+    for (uint64_t i = 0; i < (uint64_t)numbers * info.count && !c.failed; i++)
+        cursor_varint(&c);
+    *ret_refs = columns & COLUMN_REFS ? skip_bytes(&c, info.count) : (struct slice){NULL, 0};
+    *ret_texts = columns & COLUMN_TEXTS ? skip_bytes(&c, info.count) : (struct slice){NULL, 0};
+    return c.failed ? err_set(err, ERR_CORRUPT, "evidence: the body ends early") : 0;
+}

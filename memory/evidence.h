@@ -37,4 +37,11 @@ struct evidence_info {
 
 int evidence_info(struct slice block, struct evidence_info *ret, struct errmsg *err);
 
+/*
+ * All refs of a block's records, one behind the other, and all texts: to see quickly what is nowhere
+ * in it. In `arena`. Errors as above, but records are not checked one by one.
+ */
+int evidence_texts(struct slice block, struct arena *arena, struct slice *ret_refs,
+                   struct slice *ret_texts, struct errmsg *err);
+
 #endif

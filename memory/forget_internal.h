@@ -75,6 +75,8 @@ struct forget {
     uint32_t looked;     /* moments that were looked into for a word */
     bool too_many_words; /* models begin anew */
     struct buf channels; /* int64_t, FORGET_CHANNEL_ID: names that go */
+    int64_t channels_of; /* the stream whose channels were asked last: */
+    bool channels_match; /* one of them holds the pattern */
     struct buf segments; /* int64_t: of the index, when merging began */
     struct buf folded;   /* scratch */
     struct scrub scrub;
@@ -108,6 +110,8 @@ int forget_plan_models(struct store *s, struct forget *f, struct errmsg *err);
 /* Case folding (NFC) of all that is valid UTF-8 in it; other bytes stay. 0 or ERR_NOMEM. */
 int forget_fold(struct slice text, struct buf *out);
 bool forget_matches(struct forget *f, struct slice text);
+/* A text of the row; "" for NULL. */
+struct slice forget_column(sqlite3_stmt *q, int at);
 
 /* Takes some records out of a moment, or rewords it. `*ret_all`: all of them go, nothing was done.
  */

@@ -14,7 +14,6 @@
 #include "memory/forget_internal.h"
 
 #define SLICE_US 15000
-#define SLICE_ROWS 512
 
 enum plan_part {
     PART_BEGIN,
@@ -108,19 +107,67 @@ static int plan_some(struct store *s, struct forget *f, const struct erased *e, 
     return forget_plan_row(s, f, FORGET_MOMENT, e->id, whole ? (struct slice){NULL, 0} : arg, err);
 }
 
-struct candidate {
-    int64_t id, t_start, t_end, records, bytes;
-};
+/* Most moments hold nothing of a pattern: that is seen from their texts as a whole, without a look
+ * at each record. A match over the border of two is looked at and is none. */
+static int may_hold(struct store *s, struct forget *f, sqlite3_stmt *q, bool *ret,
+                    struct errmsg *err)
+{
+    struct slice block = {sqlite3_column_blob(q, 5), (size_t)sqlite3_column_bytes(q, 5)};
+    struct slice refs = {NULL, 0}, texts = {NULL, 0};
+    sqlite3_stmt *whys = erase_stmt(s, ERASE_WHYS);
+    int64_t id = sqlite3_column_int64(q, 0);
+    int r = 0;
+    arena_reset(&s->erasure->arena);
+    if (block.size)
+        r = evidence_texts(block, &s->erasure->arena, &refs, &texts, err);
+    if (r)
+        return err_wrap(err, r, "memory %lld", (long long)id);
+    *ret = forget_matches(f, forget_column(q, 6)) || forget_matches(f, forget_column(q, 7)) ||
+           forget_matches(f, texts) || forget_matches(f, refs);
+    sqlite3_bind_int64(whys, 1, id);
+    while (!*ret && (r = sql_step(whys, err)) == 0)
+        *ret = forget_matches(f, forget_column(whys, 0));
+    sqlite3_reset(whys);
+    return r == SQL_DONE ? 0 : r;
+}
 
-static int plan_moment(struct store *s, struct forget *f, const struct candidate *c,
-                       struct errmsg *err)
+/* Does a channel of the stream's hold the pattern? */
+static int is_in_channels(struct store *s, struct forget *f, int64_t stream, bool *ret,
+                          struct errmsg *err)
+{
+    sqlite3_stmt *q = erase_stmt(s, ERASE_CHANNELS);
+    int r = 0;
+    if (f->channels_of != stream) {
+        f->channels_match = false;
+        sqlite3_bind_int64(q, 1, stream);
+        while (!f->channels_match && (r = sql_step(q, err)) == 0)
+            f->channels_match = forget_matches(f, forget_column(q, 1));
+        sqlite3_reset(q);
+    }
+    r = r == SQL_DONE ? 0 : r;
+    f->channels_of = r == 0 ? stream : 0;
+    *ret = f->channels_match;
+    return r;
+}
+
+static int plan_moment(struct store *s, struct forget *f, sqlite3_stmt *q, struct errmsg *err)
 {
     struct erased e;
-    if (is_whole(&f->selector, c->t_start, c->t_end)) {
-        count(f, true, c->records, c->bytes);
-        return forget_plan_row(s, f, FORGET_MOMENT, c->id, (struct slice){NULL, 0}, err);
+    int64_t id = sqlite3_column_int64(q, 0);
+    bool asked = true;
+    int r = 0;
+    if (is_whole(&f->selector, sqlite3_column_int64(q, 1), sqlite3_column_int64(q, 2))) {
+        count(f, true, sqlite3_column_int64(q, 3), sqlite3_column_int64(q, 4));
+        return forget_plan_row(s, f, FORGET_MOMENT, id, (struct slice){NULL, 0}, err);
     }
-    int r = erase_load(s, c->id, &e, err);
+    if (f->pattern.size) {
+        r = is_in_channels(s, f, sqlite3_column_int64(q, 8), &asked, err);
+        if (r == 0 && !asked)
+            r = may_hold(s, f, q, &asked, err);
+    }
+    if (r || !asked)
+        return r;
+    r = erase_load(s, id, &e, err);
     return r ? r : plan_some(s, f, &e, err);
 }
 
@@ -128,14 +175,16 @@ static int plan_moment(struct store *s, struct forget *f, const struct candidate
 static int moments_slice(struct store *s, struct forget *f, struct errmsg *err)
 {
     const struct forget_selector *x = &f->selector;
-    struct candidate found[SLICE_ROWS];
     int64_t start = clock_mono(clock_system());
-    uint32_t n = 0;
     sqlite3_stmt *q;
+    /* By id, so that a slice goes on where the last one ended: without the + all of them would be
+     * sorted for each. */
     int r = sql_prepare(s->db,
-                        "SELECT id, t_start, t_end, records, raw_bytes FROM moment WHERE id>?1 AND "
-                        "id<=?2 AND stratum=0 AND (?3=0 OR stream=?3) AND t_end>=?4 AND t_start<?5 "
-                        "ORDER BY id LIMIT ?6",
+                        "SELECT m.id, m.t_start, m.t_end, m.records, m.raw_bytes, e.block, "
+                        "m.title, g.text, m.stream FROM moment m LEFT JOIN evidence e ON "
+                        "e.moment=m.id LEFT JOIN gist g ON g.moment=m.id WHERE m.id>?1 AND "
+                        "m.id<=?2 AND +m.stratum=0 AND (?3=0 OR +m.stream=?3) AND m.t_end>=?4 AND "
+                        "+m.t_start<?5 ORDER BY m.id",
                         &q, err);
     if (r)
         return r;
@@ -144,20 +193,15 @@ static int moments_slice(struct store *s, struct forget *f, struct errmsg *err)
     sqlite3_bind_int64(q, 3, x->stream);
     sqlite3_bind_int64(q, 4, x->since == TIME_UNKNOWN ? INT64_MIN : x->since);
     sqlite3_bind_int64(q, 5, x->until == TIME_UNKNOWN ? INT64_MAX : x->until);
-    sqlite3_bind_int64(q, 6, SLICE_ROWS);
-    while (n < SLICE_ROWS && (r = sql_step(q, err)) == 0)
-        found[n++] = (struct candidate){sqlite3_column_int64(q, 0), sqlite3_column_int64(q, 1),
-                                        sqlite3_column_int64(q, 2), sqlite3_column_int64(q, 3),
-                                        sqlite3_column_int64(q, 4)};
+    do {
+        r = sql_step(q, err);
+        if (r == 0)
+            r = plan_moment(s, f, q, err);
+        if (r == 0)
+            f->next.at = sqlite3_column_int64(q, 0);
+    } while (r == 0 && clock_mono(clock_system()) - start < SLICE_US);
     sqlite3_finalize(q);
-    r = r == SQL_DONE ? 0 : r;
-    for (uint32_t i = 0; i < n && r == 0; i++) {
-        r = plan_moment(s, f, &found[i], err);
-        f->next.at = found[i].id;
-        if (clock_mono(clock_system()) - start > SLICE_US)
-            return r;
-    }
-    return r ? r : n < SLICE_ROWS ? SQL_DONE : 0;
+    return r;
 }
 
 /* Few rows, in one go. */

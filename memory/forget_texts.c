@@ -23,16 +23,24 @@
 #define REMAINDERS                                                                                 \
     "m.stratum<0 AND m.t_end>=?2 AND m.t_start<?3 AND (?1=0 OR x.stream=?1)"
 
-static void fold_ascii(struct slice text, struct buf *out)
+#define BYTES(b) (0x0101010101010101u * (b))
+
+/* Eight bytes at a time: all evidence goes through here. Returns how many there are before the first
+ * higher byte. */
+static size_t fold_ascii(const char *text, size_t size, char *out)
 {
-    if (buf_reserve(out, text.size))
-        return;
-    char *to = out->data + out->size;
-    for (size_t i = 0; i < text.size; i++) {
-        unsigned char c = (unsigned char)text.data[i];
-        to[i] = (char)(c + ((unsigned char)(c - 'A') < 26 ? 32 : 0));
+    size_t i = 0;
+    for (uint64_t w; i + sizeof(w) <= size; i += sizeof(w)) {
+        memcpy(&w, text + i, sizeof(w));
+        if (w & BYTES(0x80))
+            break;
+        uint64_t from_a = w + BYTES(0x80 - 'A'), above_z = w + BYTES(0x80 - 'Z' - 1);
+        w |= (from_a & ~above_z & BYTES(0x80)) >> 2;
+        memcpy(out + i, &w, sizeof(w));
     }
-    out->size += text.size;
+    for (; i < size && (unsigned char)text[i] < 0x80; i++)
+        out[i] = (char)(text[i] >= 'A' && text[i] <= 'Z' ? text[i] + 32 : text[i]);
+    return i;
 }
 
 /* ERR_NOMEM; valid UTF-8. */
@@ -48,38 +56,36 @@ static int fold_wide(struct slice text, struct buf *out)
     return size < 0 ? ERR_NOMEM : 0;
 }
 
-/* The end of the valid run that starts at `at`; *ret_wide when it has higher bytes. NULs part runs:
- * they are not text. */
-static size_t valid_run(struct slice text, size_t at, bool *ret_wide)
+/* The end of the valid higher characters at `at`. */
+static size_t wide_end(struct slice text, size_t at)
 {
-    size_t i = at;
-    *ret_wide = false;
-    while (i < text.size && text.data[i] != '\0') {
-        size_t n = (unsigned char)text.data[i] < 0x80
-                       ? 1
-                       : utf8_sequence(text.data + i, text.size - i);
-        if (n == 0)
-            break;
-        *ret_wide |= n > 1;
-        i += n;
-    }
-    return i;
+    size_t n;
+    while (at < text.size && (unsigned char)text.data[at] >= 0x80 &&
+           (n = utf8_sequence(text.data + at, text.size - at)) > 0)
+        at += n;
+    return at;
 }
 
+/* Higher characters are folded together with the letter before them, which a mark may join; no
+ * letter of ASCII joins what is before it. */
 int forget_fold(struct slice text, struct buf *out)
 {
     int r = 0;
     buf_clear(out);
     for (size_t at = 0; at < text.size && r == 0;) {
-        bool wide;
-        size_t end = valid_run(text, at, &wide);
-        struct slice run = {text.data + at, end - at};
-        if (wide)
-            r = fold_wide(run, out);
-        else
-            fold_ascii(run, out);
-        if (end < text.size)
+        if (buf_reserve(out, text.size - at))
+            return ERR_NOMEM;
+        size_t n = fold_ascii(text.data + at, text.size - at, out->data + out->size);
+        out->size += n;
+        at += n;
+        size_t end = wide_end(text, at);
+        if (end > at) {
+            bool joins = at > 0 && (unsigned char)text.data[at - 1] < 0x80;
+            out->size -= joins;
+            r = fold_wide((struct slice){text.data + at - joins, end - at + joins}, out);
+        } else if (at < text.size) {
             buf_putc(out, text.data[end++]);
+        }
         at = end;
     }
     return r || buf_failed(out) ? ERR_NOMEM : 0;
@@ -94,7 +100,7 @@ bool forget_matches(struct forget *f, struct slice text)
                                      f->pattern.size) != NULL);
 }
 
-static struct slice column(sqlite3_stmt *q, int at)
+struct slice forget_column(sqlite3_stmt *q, int at)
 {
     const unsigned char *text = sqlite3_column_text(q, at);
     return (struct slice){(const char *)text, text ? (size_t)sqlite3_column_bytes(q, at) : 0};
@@ -123,7 +129,7 @@ static int plan_texts(struct store *s, struct forget *f, int what, const char *s
         return r;
     bind_scope(q, &f->selector);
     while ((r = sql_step(q, err)) == 0) {
-        if (forget_matches(f, column(q, 1)) || forget_matches(f, column(q, 2)))
+        if (forget_matches(f, forget_column(q, 1)) || forget_matches(f, forget_column(q, 2)))
             r = forget_plan_row(s, f, what, sqlite3_column_int64(q, 0), arg, err);
         if (r)
             break;
@@ -213,7 +219,7 @@ static int plan_entities(struct store *s, struct forget *f, struct errmsg *err)
         r = sql_prepare(s->db, FORGET_LINKS, &links, err);
     while (r == 0 && (r = sql_step(q, err)) == 0) {
         int64_t id = sqlite3_column_int64(q, 0);
-        if (!forget_matches(f, column(q, 1)))
+        if (!forget_matches(f, forget_column(q, 1)))
             continue;
         if (!alone)
             r = has_links(links, id, x, &goes, err);
@@ -273,8 +279,8 @@ static int plan_facts(struct store *s, struct forget *f, struct errmsg *err)
     bind_scope(q, x);
     sqlite3_bind_int(q, 4, x->match.size > 0);
     while ((r = sql_step(q, err)) == 0) {
-        if (x->match.size == 0 || forget_matches(f, column(q, 1)) ||
-            forget_matches(f, column(q, 2)))
+        if (x->match.size == 0 || forget_matches(f, forget_column(q, 1)) ||
+            forget_matches(f, forget_column(q, 2)))
             r = forget_plan_row(s, f, FORGET_FACT, sqlite3_column_int64(q, 0),
                                 (struct slice){NULL, 0}, err);
         if (r)

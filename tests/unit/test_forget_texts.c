@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What forgetting finds beside records: remains, names, kinds, channels, models, an older plan. */
+#include <utf8proc.h>
+
+#include "memory/forget_internal.h"
 #include "tests/unit/forget_fixture.h"
 
 #define CHANNEL "luxquartz"
@@ -130,6 +133,72 @@ START_TEST(test_models_of_other_letters)
     ck_assert_uint_eq(n, 1);
     ck_assert(forget_knows(f, (struct slice){"of REN\xc3\x89 Z\xc3\x9cRN, cut \xc3", 22}));
     forget_free(f);
+    store_close(s);
+}
+END_TEST
+
+/* Folding in pieces gives what folding the whole does, and leaves what is no UTF-8. */
+START_TEST(test_fold)
+{
+    static const char *const pieces[] = {
+        "A",           "z",           "Zanzibar is LONG ", "\xcc\x88",     "\xcc\xa7",
+        "\xc3\x89",    "\xe2\x84\xaa", "\xef\xac\x81",        "\xc3\x9f",     "\xe1\x84\x80",
+        "\xe1\x85\xa1", "\xc4\xb0",    "\xcd\xbe",            "\xf0\x9f\x90\x8b", " "};
+    uint64_t random = 42 + (uint64_t)_i;
+    for (int round = 0; round < 300; round++) {
+        struct buf text = {0}, folded = {0};
+        utf8proc_uint8_t *whole = NULL;
+        for (int n = 0; n < 12; n++) {
+            random = random * 6364136223846793005u + 1442695040888963407u;
+            buf_puts(&text, pieces[(random >> 33) % (sizeof(pieces) / sizeof(*pieces))]);
+        }
+        utf8proc_ssize_t size =
+            utf8proc_map((const utf8proc_uint8_t *)text.data, (utf8proc_ssize_t)text.size, &whole,
+                         UTF8PROC_STABLE | UTF8PROC_COMPOSE | UTF8PROC_CASEFOLD);
+        OK(forget_fold((struct slice){text.data, text.size}, &folded));
+        ck_assert_int_eq(size, (int64_t)folded.size);
+        ck_assert_mem_eq(whole, folded.data, folded.size);
+        free(whole);
+        buf_deinit(&text);
+        buf_deinit(&folded);
+    }
+    struct buf folded = {0};
+    OK(forget_fold((struct slice){"\xff" "A\xc3", 3}, &folded));
+    ck_assert_mem_eq(folded.data, "\xff" "a\xc3", 3);
+    buf_deinit(&folded);
+}
+END_TEST
+
+/* Letters that are one only in folding, refs, and what two records hold only together. */
+START_TEST(test_match_in_records)
+{
+    struct store *s = opened();
+    struct forget_selector x = any;
+    struct forget_receipt receipt;
+    int64_t stream = stream_of(s, "sys.log");
+    struct record r[4] = {{.seq = 1, .time = HOUR0, .text = {"the \xe2\x84\xaa" "elvin", 12}},
+                          {.seq = 2, .time = HOUR0 + 1, .text = {"ends with kel", 13}},
+                          {.seq = 3, .time = HOUR0 + 2, .text = {"vin begins", 10}},
+                          {.seq = 4, .time = HOUR0 + 3, .text = {"x", 1}, .ref = {"KELVIN", 6}}};
+    struct moment m = {.kind = KIND_TEXT,
+                       .start = HOUR0,
+                       .end = HOUR0 + 3,
+                       .records = r,
+                       .record_count = 4,
+                       .ended = END_GAP,
+                       .bits = 1,
+                       .path = PATH_DISCRETE,
+                       .title = "temperatures"};
+    m.latent[3] = 1;
+    commit_moment(s, stream, "sys.log", &m);
+    x.match = (struct slice){"Kelvin", 6};
+    OK(forget(s, &x, false, &receipt));
+    ck_assert_uint_eq(receipt.records, 2);
+    ck_assert_uint_eq(receipt.rewritten, 1);
+    check_sound();
+    ck_assert(!is_in_files("the \xe2\x84\xaa") && is_in_files("kelvin begins"));
+    OK(forget(s, &x, false, &receipt));
+    ck_assert_uint_eq(receipt.records, 0);
     store_close(s);
 }
 END_TEST
@@ -288,6 +357,8 @@ int main(void)
     tcase_add_loop_test(tc, test_remains, 0, 3);
     tcase_add_loop_test(tc, test_remains_of_others, 0, 2);
     tcase_add_test(tc, test_models_of_other_letters);
+    tcase_add_loop_test(tc, test_fold, 0, 4);
+    tcase_add_test(tc, test_match_in_records);
     tcase_add_loop_test(tc, test_channel, 0, 2);
     tcase_add_test(tc, test_a_plan_that_broke_off);
     tcase_add_loop_test(tc, test_a_plan_that_was_left, 0, 2);
