@@ -275,12 +275,9 @@ int erase_entity_count(struct store *s, int64_t entity, int64_t count, struct er
                              : erase_entity_recount(s, entity, err);
 }
 
-/* Of a remainder nobody knows which of its days a name was met on: all of them forget it. */
 static int take_back_days(struct store *s, const struct erased *e, int64_t entity, int64_t count,
                           struct errmsg *err)
 {
-    if (e->row.stratum != STRATUM_MOMENT)
-        return store_entity_days_drop(s, entity, e->row.t_start, e->row.t_end, err);
     const struct entity_share share = {.entity = entity,
                                        .count = count,
                                        .moment = e->id,
@@ -309,10 +306,13 @@ int erase_links(struct store *s, const struct erased *e, struct errmsg *err)
     r = r != SQL_DONE        ? r
         : buf_failed(&links) ? nomem(err)
                              : erase_one(s, ERASE_LINKS_DELETE, id, err);
+    /* Of a remainder nobody knows which of its days a name was met on, nor all of its names. */
+    if (r == 0 && e->row.stratum < 0)
+        r = store_entity_days_drop(s, 0, e->row.t_start, e->row.t_end, err);
     for (size_t at = 0; at < links.size && r == 0; at += 2 * sizeof(int64_t)) {
         int64_t link[2];
         memcpy(link, links.data + at, sizeof(link));
-        r = take_back_days(s, e, link[0], link[1], err);
+        r = e->row.stratum < 0 ? 0 : take_back_days(s, e, link[0], link[1], err);
         if (r == 0)
             r = erase_entity_count(s, link[0], link[1], err);
     }

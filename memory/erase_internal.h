@@ -22,6 +22,11 @@
     X(LINKS_DELETE, "DELETE FROM entity_moment WHERE moment=?1")                                   \
     X(STAT_DELETE, "DELETE FROM stat WHERE moment=?1")                                             \
     X(LINKS, "SELECT entity, count FROM entity_moment WHERE moment=?1")                            \
+    X(LINK_COUNT, "SELECT count(*) FROM entity_moment WHERE moment=?1")                            \
+    X(LINKS_LEAST, "SELECT x.entity, x.count, EXISTS(SELECT 1 FROM entity_moment o WHERE "         \
+                   "o.entity=x.entity AND o.moment<>?1) FROM entity_moment x "                     \
+                   "JOIN entity e ON e.id=x.entity WHERE x.moment=?1 "                             \
+                   "ORDER BY e.last-e.first, e.count, e.id LIMIT ?2")                              \
     X(ENTITY_SUB, "UPDATE entity SET count=count-?2 WHERE id=?1")                                  \
     X(ENTITY_SPAN, "SELECT min(m.t_start), max(m.t_end) FROM entity_moment x "                     \
                    "JOIN moment m ON m.id=x.moment WHERE x.entity=?1")                             \
@@ -65,11 +70,11 @@
                       "name='(forgotten ' || idx || ')'")                                          \
     X(FACT_VALUES, "SELECT id, value, since FROM fact WHERE moment=?1")                            \
     X(FACTS_LEFT, "SELECT id FROM fact f WHERE iif(moment=0, coalesce(until, since), since) "      \
-                  "BETWEEN ?1 AND ?2 AND "                                                        \
+                  "BETWEEN ?1 AND ?2 AND "                                                         \
                   "NOT EXISTS (SELECT 1 FROM moment m WHERE m.id=f.moment)")                       \
     X(STREAM_FACTS, "DELETE FROM fact WHERE stream=?1")                                            \
     X(KIND_TEXT, "SELECT text FROM kind WHERE id=?1")                                              \
-    X(KIND_BLANK, "UPDATE kind SET text='(forgotten ' || id || ')' WHERE id=?1")                                                 \
+    X(KIND_BLANK, "UPDATE kind SET text='(forgotten ' || id || ')' WHERE id=?1")                   \
     X(STREAM_PENDING, "DELETE FROM pending WHERE stream=?1")                                       \
     X(STREAM_CHANNELS, "DELETE FROM channel WHERE stream=?1")                                      \
     X(PART_STAT_DELETE, "DELETE FROM stat WHERE moment=?1 AND stream=?2")                          \

@@ -12,7 +12,8 @@
 #define KEEP_POOL 256 /* candidates of one look */
 
 /* Columns of a candidate: id, bytes, touched, hits, uses, helped, unusual, z, t_start, t_end,
- * features. ?1: from there on, ?2: how many, ?3: also what no span has taken up yet, ?4: stratum. */
+ * features. ?1: from there on, ?2: how many, ?3: also what no span has taken up yet, ?4: stratum.
+ */
 #define KEEP_FIELDS                                                                                \
     "m.touched, m.hits, m.uses, m.helped, m.unusual, m.z, m.t_start, m.t_end, l.features "
 #define KEEP_STATEMENTS(X)                                                                         \
@@ -22,13 +23,14 @@
                 "FROM evidence e CROSS JOIN moment m ON m.id=e.moment "                            \
                 "LEFT JOIN latent l ON l.moment=m.id WHERE e.moment>=?1 AND m.pinned=0 AND "       \
                 "(m.parent IS NOT NULL OR ?3) ORDER BY e.moment LIMIT ?2")                         \
-    X(SPANS, "SELECT m.id, length(m.title)+coalesce(length(g.text), 0)+600, " KEEP_FIELDS          \
-             "FROM moment m LEFT JOIN gist g ON g.moment=m.id "                                    \
-             "LEFT JOIN latent l ON l.moment=m.id WHERE m.stratum=?4 AND m.t_start>=?1 AND "       \
-             "m.pinned=0 AND m.parent IS NOT NULL AND (?4=0 OR NOT EXISTS (SELECT 1 FROM moment c " \
-             "WHERE c.stratum=?4-1 AND c.t_start BETWEEN m.t_start AND m.t_end AND "               \
-             "c.parent=m.id)) ORDER BY m.t_start LIMIT ?2")                                        \
-    X(MEASURE, "SELECT avg(2*(length(title)+coalesce((SELECT length(text) FROM gist g WHERE "       \
+    X(SPANS,                                                                                       \
+      "SELECT m.id, length(m.title)+coalesce(length(g.text), 0)+600, " KEEP_FIELDS                 \
+      "FROM moment m LEFT JOIN gist g ON g.moment=m.id "                                           \
+      "LEFT JOIN latent l ON l.moment=m.id WHERE m.stratum=?4 AND m.t_start>=?1 AND "              \
+      "m.pinned=0 AND m.parent IS NOT NULL AND (?4=0 OR NOT EXISTS (SELECT 1 FROM moment c "       \
+      "WHERE c.stratum=?4-1 AND c.t_start BETWEEN m.t_start AND m.t_end AND "                      \
+      "c.parent=m.id)) ORDER BY m.t_start LIMIT ?2")                                               \
+    X(MEASURE, "SELECT avg(2*(length(title)+coalesce((SELECT length(text) FROM gist g WHERE "      \
                "g.moment=m.id), 0)+600)+2*coalesce((SELECT sum(length(data)+16) FROM stat t "      \
                "WHERE t.moment=m.id), 0)+120*(SELECT count(*) FROM part p WHERE p.moment=m.id)+"   \
                "40*coalesce((SELECT count(*) FROM entity_moment x WHERE x.moment=(SELECT id FROM " \
@@ -36,7 +38,10 @@
                "c.parent=m.id)), 0)) FROM (SELECT * FROM moment WHERE stratum=?1 AND "             \
                "t_start>=?2 ORDER BY t_start LIMIT 32) m")                                         \
     X(FIXED, "SELECT coalesce((SELECT sum(length(value)) FROM state), 0)+"                         \
-             "coalesce((SELECT sum(length(data)) FROM df), 0)")                                    \
+             "coalesce((SELECT sum(length(data)) FROM df), 0)+170*(SELECT count(*) FROM entity)+"  \
+             "64*(SELECT count(*) FROM entity_day)+"                                               \
+             "coalesce((SELECT sum(length(title)+length(why)+24) FROM past), 0)+"                  \
+             "coalesce((SELECT sum(length(text)+40) FROM kind), 0)")                               \
     X(HAS_EVIDENCE, "SELECT 1 FROM evidence WHERE moment=?1")                                      \
     X(EVIDENCE_FIRST, "SELECT min(moment) FROM evidence")                                          \
     X(EVIDENCE_LAST, "SELECT max(moment) FROM evidence")                                           \
@@ -98,7 +103,7 @@ struct keeper {
     uint32_t pool_count, pool_next;
     enum keep_class pool_class;
     double span_bytes[KEEP_CLASSES]; /* mean room of a span with all that hangs on it, as sampled */
-    int64_t fixed;                   /* what is there whatever is kept: snapshots, counters, tables */
+    int64_t fixed; /* what is there whatever is kept: snapshots, counters, tables */
     uint32_t measures, looks;
     uint64_t random;
     int64_t gone[KEEP_POOL]; /* moments that went */

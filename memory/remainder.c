@@ -239,6 +239,56 @@ static int move_links(struct store *s, int64_t from, int64_t to, struct errmsg *
     return r;
 }
 
+/*
+ * The names of evicted memories pile up: there would soon be as many as the file has room for, and
+ * none would ever go. A remainder keeps those met over the longest time. A name that is linked
+ * nowhere else goes; of the others it is not counted here any more, but stays so by the day.
+ */
+static int trim_links(struct store *s, int64_t id, int stratum, struct errmsg *err)
+{
+    int64_t most = store_links_most(s, stratum), count;
+    sqlite3_stmt *q = erase_stmt(s, ERASE_LINK_COUNT);
+    sqlite3_bind_int64(q, 1, id);
+    int r = sql_step(q, err);
+    count = sqlite3_column_int64(q, 0);
+    sqlite3_reset(q);
+    if (r || count <= most)
+        return r;
+    struct buf names = {0}, links = {0};
+    q = erase_stmt(s, ERASE_LINKS_LEAST);
+    sqlite3_bind_int64(q, 1, id);
+    sqlite3_bind_int64(q, 2, count - most * 3 / 4);
+    while ((r = sql_step(q, err)) == 0) {
+        const int64_t link[] = {sqlite3_column_int64(q, 0), sqlite3_column_int64(q, 1)};
+        if (sqlite3_column_int(q, 2))
+            buf_append(&links, link, sizeof(link));
+        else
+            buf_append(&names, link, sizeof(*link));
+    }
+    r = r != SQL_DONE ? r
+        : buf_failed(&names) || buf_failed(&links)
+            ? err_set(err, ERR_NOMEM, "%s", err_text(ERR_NOMEM))
+            : 0;
+    q = erase_stmt(s, ERASE_LINK_DELETE);
+    r = r ? r : store_entities_write(s, err); /* what is counted there is not in the rows yet */
+    for (size_t at = 0; at < links.size && r == 0; at += 2 * sizeof(int64_t)) {
+        int64_t link[2];
+        memcpy(link, links.data + at, sizeof(link));
+        sqlite3_bind_int64(q, 1, link[0]);
+        sqlite3_bind_int64(q, 2, id);
+        r = sql_run(q, err);
+        sqlite3_bind_int64(erase_stmt(s, ERASE_ENTITY_SUB), 1, link[0]);
+        sqlite3_bind_int64(erase_stmt(s, ERASE_ENTITY_SUB), 2, link[1]);
+        r = r ? r : sql_run(erase_stmt(s, ERASE_ENTITY_SUB), err);
+    }
+    if (r == 0 && names.size)
+        r = store_entities_drop(s, (const int64_t *)(const void *)names.data,
+                                (uint32_t)(names.size / sizeof(int64_t)), err);
+    buf_deinit(&names);
+    buf_deinit(&links);
+    return r;
+}
+
 int remainder_add(struct store *s, const struct erased *e, struct errmsg *err)
 {
     struct totals t;
@@ -265,7 +315,7 @@ int remainder_add(struct store *s, const struct erased *e, struct errmsg *err)
         r = add_totals(s, e, &t, new, err);
     if (r == 0 && e->row.stratum > STRATUM_MOMENT)
         r = remainder_drop(s, e, id, err);
-    return r;
+    return r ? r : trim_links(s, id, ~e->row.stratum, err);
 }
 
 int remainder_drop(struct store *s, const struct erased *span, int64_t to, struct errmsg *err)

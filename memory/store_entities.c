@@ -17,7 +17,11 @@
 #define ENTITIES_MAX 64  /* of a moment, whose names can be said to be one */
 #define DAYS_MOST 100000 /* rows of entity_day; fewer where the budget is small */
 #define DAYS_LEAST 1000
-#define NAME_SHARE 3072 /* bytes of the budget for a name; with its links it takes some 400 */
+#define DAY_SHARE 2048  /* bytes of the budget for a row; it takes some 50 */
+#define NAME_SHARE 6144 /* bytes of the budget for a name; with its links it takes some 400 */
+#define LINK_SHARE (256 << 10) /* bytes of the budget for a link of each remainder */
+#define LINKS_LEAST 16
+#define LINKS_MOST 256
 #define NAMES_LEAST 500
 #define NAMES_SAMPLE 2048
 #define NAMES_A_STEP 128
@@ -239,8 +243,10 @@ int store_entity_days_drop(struct store *s, int64_t entity, int64_t from, int64_
                            struct errmsg *err)
 {
     const int64_t values[] = {entity, from / US_PER_DAY, until / US_PER_DAY};
-    return change(s, "DELETE FROM entity_day WHERE entity=?1 AND day BETWEEN ?2 AND ?3", values, 3,
-                  err);
+    return change(s,
+                  entity ? "DELETE FROM entity_day WHERE entity=?1 AND day BETWEEN ?2 AND ?3"
+                         : "DELETE FROM entity_day WHERE ?1=0 AND day BETWEEN ?2 AND ?3",
+                  values, 3, err);
 }
 
 int store_entity_same_take_back(struct store *s, int64_t moment, struct errmsg *err)
@@ -266,7 +272,7 @@ int store_entity_drop(struct store *s, int64_t entity, struct errmsg *err)
 static int trim_days(struct store *s, struct errmsg *err)
 {
     int64_t budget = s->keeper ? s->keeper->budget.bytes : 0;
-    int64_t most = budget > 0 ? budget / 1024 : DAYS_MOST;
+    int64_t most = budget > 0 ? budget / DAY_SHARE : DAYS_MOST;
     most = most < DAYS_LEAST ? DAYS_LEAST : most > DAYS_MOST ? DAYS_MOST : most;
     if (s->entity_days < most / 8)
         return 0;
@@ -290,7 +296,8 @@ static int pick_names(struct store *s, int64_t from, int64_t *ids, uint32_t *ret
     sqlite3_stmt *q;
     int r = sql_prepare(s->db,
                         "SELECT id FROM (SELECT * FROM entity WHERE id>=?1 ORDER BY id LIMIT ?2) "
-                        "WHERE last<(SELECT max(t_start) FROM moment WHERE stratum=2)-?3 ORDER BY "
+                        "WHERE last<coalesce((SELECT max(t_start) FROM moment WHERE stratum=2)-?3, "
+                        "last+1) ORDER BY "
                         "last/?3>first/?3, last LIMIT ?4",
                         &q, err);
     *ret_count = 0;
@@ -322,6 +329,30 @@ static int drop_names(struct store *s, const int64_t *ids, uint32_t count, struc
         sqlite3_finalize(q);
     }
     return r;
+}
+
+int store_entities_drop(struct store *s, const int64_t *ids, uint32_t count, struct errmsg *err)
+{
+    int r = 0;
+    for (uint32_t i = 0; i < ENTITY_SLOTS && r == 0; i++)
+        r = write_slot(s, &s->entities[i], err);
+    if (r == 0)
+        r = drop_names(s, ids, count, err);
+    memset(s->entities, 0, sizeof(s->entities));
+    s->entity_rows -= r == 0 && s->entity_rows >= 0 ? count : 0;
+    return r;
+}
+
+int64_t store_links_most(const struct store *s, int stratum)
+{
+    int64_t budget = s->keeper ? s->keeper->budget.bytes : 0;
+    int64_t most = budget / LINK_SHARE;
+    if (budget == 0)
+        return INT64_MAX;
+    most = most < LINKS_LEAST ? LINKS_LEAST : most > LINKS_MOST ? LINKS_MOST : most;
+    /* Wider spans are fewer. */
+    int below = ~stratum;
+    return below > STRATUM_EPISODE ? most << (below - STRATUM_EPISODE) : most;
 }
 
 /*

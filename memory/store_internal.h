@@ -235,13 +235,17 @@ struct entity_share {
 };
 int store_entity_day_take_back(struct store *s, const struct entity_share *share,
                                struct errmsg *err);
-/* An entity's days from the one of `from` to that of `until` (µs). */
+/* An entity's days from the one of `from` to that of `until` (µs); entity 0: of all. */
 int store_entity_days_drop(struct store *s, int64_t entity, int64_t from, int64_t until,
                            struct errmsg *err);
 /* Takes back what a moment may have said of names that are one, before its links go. */
 int store_entity_same_take_back(struct store *s, int64_t moment, struct errmsg *err);
 /* Drops what tables hold of an entity whose own row goes. */
 int store_entity_drop(struct store *s, int64_t entity, struct errmsg *err);
+/* Drops whole entities, with their links and days. */
+int store_entities_drop(struct store *s, const int64_t *ids, uint32_t count, struct errmsg *err);
+/* Most links of a remainder of that stratum (below 0) to entities: what the budget has room for. */
+int64_t store_links_most(const struct store *s, int stratum);
 /* Before a commit: writes what is counted. After a rollback: forgets it, ids too. */
 int store_entities_write(struct store *s, struct errmsg *err);
 void store_entities_forget(struct store *s);
