@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/stamp.h"
+#include "base/timestamp.h"
 #include "cli/table.h"
 
 #define DAYS_SHOWN 14
@@ -90,6 +92,14 @@ void show_item_line(struct show *s, const struct json *item)
 #define FAINT_AFTER 2
 #define FAINT_BELOW 0.5
 
+/* Bytes of a line's own timestamp, where it is the record's `time`. */
+static size_t own_stamp(const char *text, const char *time)
+{
+    int64_t us;
+    bool known = time && timestamp_parse(time, strlen(time), &us, NULL) == 0;
+    return known ? stamp_size(text, strlen(text), us) : 0;
+}
+
 /* The best records that lie in an item: what the answer rests on. */
 static void put_evidence(struct show *s, const struct json *records, const char *id)
 {
@@ -100,6 +110,7 @@ static void put_evidence(struct show *s, const struct json *records, const char 
         if (!text || strcmp(text_of(r, "id"), id) != 0)
             continue;
         buf_printf(s->out, "    %s  ", show_time(s, json_get(r, "time"), when));
+        text += own_stamp(text, json_string(json_get(r, "time")));
         text_line(s->out, text, s->width > 50 ? s->width - 26 : 0);
         buf_putc(s->out, '\n');
         shown++;

@@ -47,8 +47,10 @@ void answer_time(struct buf *out, int64_t us);
 /* "1,204 records" with the plural where it is due. */
 void answer_count(struct buf *out, uint64_t n, const char *noun);
 
-/* A record's or a title's words in quotes, cut where they are long. */
+/* Words in quotes, cut where they are long. */
 void answer_quote(struct buf *out, const char *s, size_t n);
+/* A record's text in quotes, without a timestamp of its own: the time stands before it. */
+void answer_quote_record(struct buf *out, const struct record *record);
 /* "2026-11-22 03:12 syslog: "…"", of the best record, or of the first item when there is none. */
 void answer_evidence(struct answering *a, const struct search_result *found);
 /* ", 3 days ago" of a time that lies behind now. */

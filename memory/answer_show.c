@@ -105,7 +105,7 @@ void answer_match(struct answering *a, const struct match *m)
     const struct known_stream *stream = reader_known_stream(a->r, m->stream);
     answer_time(&a->text, m->record->time);
     buf_printf(&a->text, " %s: ", stream ? stream->name : "");
-    answer_quote(&a->text, m->record->text.data, m->record->text.size);
+    answer_quote_record(&a->text, m->record);
 }
 
 double answer_agreement(const struct matches *found)

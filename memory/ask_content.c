@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/stamp.h"
 #include "base/utf8.h"
 #include "memory/answer.h"
 
@@ -30,6 +31,12 @@ void answer_quote(struct buf *out, const char *s, size_t n)
     for (size_t i = 0; i < cut; i++)
         buf_putc(out, s[i] == '\n' || s[i] == '\t' ? ' ' : s[i]);
     buf_puts(out, cut < n ? "…\"" : "\"");
+}
+
+void answer_quote_record(struct buf *out, const struct record *record)
+{
+    size_t stamp = stamp_size(record->text.data, record->text.size, record->time);
+    answer_quote(out, record->text.data + stamp, record->text.size - stamp);
 }
 
 /* The texts of the best records, as far as their part of the budget reaches. */
@@ -159,7 +166,7 @@ void answer_evidence(struct answering *a, const struct search_result *found)
         const struct known_stream *stream = reader_known_stream(a->r, best->stream);
         answer_time(&a->text, best->record->time);
         buf_printf(&a->text, " %s: ", stream ? stream->name : "");
-        answer_quote(&a->text, best->record->text.data, best->record->text.size);
+        answer_quote_record(&a->text, best->record);
         answer_age(a, best->record->time);
     } else {
         answer_time(&a->text, item->start);
@@ -224,8 +231,7 @@ static void say_absent(struct answering *a, const struct search_result *outside)
     if (outside->best_count) {
         answer_time(&a->text, outside->best[0].record->time);
         buf_putc(&a->text, ' ');
-        answer_quote(&a->text, outside->best[0].record->text.data,
-                     outside->best[0].record->text.size);
+        answer_quote_record(&a->text, outside->best[0].record);
     } else {
         answer_time(&a->text, outside->hits[0].row.start);
         buf_putc(&a->text, ' ');

@@ -120,7 +120,7 @@ void events_say(struct answering *a, const struct event *e)
     answer_time(&a->text, e->start);
     buf_printf(&a->text, " %s: ", stream ? stream->name : "");
     if (e->record)
-        answer_quote(&a->text, e->record->text.data, e->record->text.size);
+        answer_quote_record(&a->text, e->record);
     else
         buf_puts(&a->text, e->run->why);
 }

@@ -448,7 +448,8 @@ static void sum_log(struct summariser *s, struct moment *m, struct wording *titl
         put_label(s, m, &s->groups[g], gist);
     }
     if (s->group_count > KINDS)
-        wording_printf(gist, "; %u kinds more", s->group_count - KINDS);
+        wording_printf(gist, "; %u kind%s more", s->group_count - KINDS,
+                       s->group_count - KINDS == 1 ? "" : "s");
     wording_printf(gist, "\n");
 }
 

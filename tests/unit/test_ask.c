@@ -167,6 +167,18 @@ START_TEST(test_told)
 }
 END_TEST
 
+/* The answer tells the time once; the record keeps what it is. */
+START_TEST(test_a_line_with_its_own_time)
+{
+    int64_t log = stream_of(store, "log");
+    remember(log, "log", T0 - HOUR, "2023-11-14 21:13:20 the glacier calved");
+    struct recall_answer a = asked("when did the glacier calve last?", 0);
+    ck_assert_ptr_nonnull(strstr(a.text, " log: \"the glacier calved\""));
+    ck_assert_uint_ge(a.record_count, 1);
+    ck_assert_str_eq(a.records[0].text, "2023-11-14 21:13:20 the glacier calved");
+}
+END_TEST
+
 /* A month without its year is the one that memory knows. */
 START_TEST(test_archive)
 {
@@ -377,6 +389,7 @@ int main(void)
     tcase_add_test(t, test_content);
     tcase_add_test(t, test_absent);
     tcase_add_test(t, test_told);
+    tcase_add_test(t, test_a_line_with_its_own_time);
     tcase_add_test(t, test_archive);
     tcase_add_test(t, test_how_often);
     tcase_add_test(t, test_state);
