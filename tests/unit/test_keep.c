@@ -139,14 +139,14 @@ START_TEST(test_names_are_bounded)
     }
     store_words_free(w);
     consolidate(s);
-    for (int i = 0; i < 1000; i++) {
+    for (int i = 1600; i < 1950; i++) { /* of the last day: no name of it goes for its age */
         OK(store_begin(s, &err));
         OK(store_erase_moment(s, ids[i], ERASE_EVICT, &err));
         OK(store_commit(s, &err));
     }
     store_close(s);
     ck_assert_int_eq(named("web-01"), 1);
-    ck_assert_int_eq(named("10.0.1999.1"), 1); /* of the last day */
+    ck_assert_int_eq(named("10.0.1999.1"), 1);
     /* Four days and a bit of 960 names each; room for 500, and a day's names that stay. */
     ck_assert_int_lt(named("%"), 500 + 128 + 960);
     /* Of what went, only the name that was met throughout stays for sure. */
