@@ -350,6 +350,10 @@ ARMS = {
     "evict-random": lambda: Varve({"memory": {"evict": "random"}}),
     "no-tau": lambda: Varve({"memory": {"decay": "wall"}}),
     "tau-slow": lambda: Varve({"memory": {"tau_sign": "slow"}}),
+    "no-refine": lambda: Varve({"memory": {"refine": "off"}}),
+    "no-neighbours": lambda: Varve(ask={"without": ["neighbours"]}),
+    "no-lending": lambda: Varve(ask={"without": ["lending"]}),
+    "no-coarse": lambda: Varve(ask={"without": ["coarse"]}),
     # Raw records in FTS5.
     "fts-all": lambda: Fts("all"),
     "fts-all-window": lambda: Fts("all", window=True),
