@@ -288,17 +288,17 @@ static int trim_days(struct store *s, struct errmsg *err)
                       &most, 1, err);
 }
 
-/* The ids of a stretch of the table's that are worth least: names of one day before others, and
- * those not met for long first; none of the last day. */
+/* The ids of a stretch of the table's that are worth least: names of one day before others, met once
+ * before others, and those not met for long first; none of the last hour, whose moments may wait to
+ * be summed up. */
 static int pick_names(struct store *s, int64_t from, int64_t *ids, uint32_t *ret_count,
                       struct errmsg *err)
 {
     sqlite3_stmt *q;
     int r = sql_prepare(s->db,
                         "SELECT id FROM (SELECT * FROM entity WHERE id>=?1 ORDER BY id LIMIT ?2) "
-                        "WHERE last<coalesce((SELECT max(t_start) FROM moment WHERE stratum=2)-?3, "
-                        "last+1) ORDER BY "
-                        "last/?3>first/?3, last LIMIT ?4",
+                        "WHERE last<(SELECT max(t_start) FROM moment WHERE stratum=0)-?5 "
+                        "ORDER BY last/?3>first/?3, count>1, last LIMIT ?4",
                         &q, err);
     *ret_count = 0;
     if (r)
@@ -307,6 +307,7 @@ static int pick_names(struct store *s, int64_t from, int64_t *ids, uint32_t *ret
     sqlite3_bind_int64(q, 2, NAMES_SAMPLE);
     sqlite3_bind_int64(q, 3, US_PER_DAY);
     sqlite3_bind_int64(q, 4, NAMES_A_STEP);
+    sqlite3_bind_int64(q, 5, US_PER_HOUR);
     while (*ret_count < NAMES_A_STEP && (r = sql_step(q, err)) == 0)
         ids[(*ret_count)++] = sqlite3_column_int64(q, 0);
     sqlite3_finalize(q);
@@ -369,7 +370,8 @@ static int trim_names(struct store *s, struct errmsg *err)
         return 0;
     if (s->entity_rows < 0)
         r = sql_int64(s->db, "SELECT count(*) FROM entity", &s->entity_rows, err);
-    if (r || s->entity_rows <= most + NAMES_A_STEP)
+    int64_t tried = s->entity_tried > most ? s->entity_tried : most;
+    if (r || s->entity_rows <= tried + NAMES_A_STEP)
         return r;
     r = sql_int64(s->db, "SELECT max(id) FROM entity", &last, err);
     for (int i = 0; i < NAMES_STEPS && s->entity_rows > most && r == 0; i++) {
@@ -381,6 +383,7 @@ static int trim_names(struct store *s, struct errmsg *err)
             r = drop_names(s, ids, count, err);
         s->entity_rows -= r == 0 ? count : 0;
     }
+    s->entity_tried = s->entity_rows; /* where none may go, the next look is not at every commit */
     /* All is written, so no slot is in use; their ids may be gone. */
     memset(s->entities, 0, sizeof(s->entities));
     return r;

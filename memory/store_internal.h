@@ -170,6 +170,7 @@ struct store {
     struct entity_slot entities[ENTITY_SLOTS];
     bool hurried;         /* room is short: what is to be summed up does not rest */
     int64_t entity_rows;  /* of the table; -1: to be counted */
+    int64_t entity_tried; /* how many there were after names were last let go */
     uint32_t entity_days; /* rows put since the table was last trimmed */
     struct kind_slot kinds[KIND_SLOTS];
     struct arena sums_arena;
