@@ -65,8 +65,7 @@ static int write_out(struct score *s)
     return 0;
 }
 
-/* ---- a row -------------------------------------------------------------------------------------
- */
+/* ---- a row ---- */
 
 static void put_char(struct score *s, char c)
 {
@@ -165,8 +164,7 @@ static int leave(struct score *s, const struct segment_cut *cut)
     return rc;
 }
 
-/* ---- callbacks of the reader -------------------------------------------------------------------
- */
+/* ---- callbacks of the reader ---- */
 
 /* A record without a time stands where the one before it did; numbered rows keep their distances.
  */
@@ -224,8 +222,7 @@ static int on_chunk(void *arg)
     return write_out(arg);
 }
 
-/* ---- the command -------------------------------------------------------------------------------
- */
+/* ---- the command ---- */
 
 static int run(struct score *s, struct input_options *o, const char *path, struct errmsg *err)
 {

@@ -10,6 +10,7 @@
 
 #include "base/timestamp.h"
 #include "cli/show_lists.h"
+#include "cli/show_status.h"
 #include "cli/table.h"
 
 struct show show_for_stdout(struct buf *out)
@@ -171,61 +172,12 @@ static void show_open(struct show *s, const struct json *result)
 
 /* ---- the daemon ------------------------------------------------------------------------------ */
 
-static void put_scalar(struct show *s, const char *key, const struct json *v)
+static void put_values(struct show *s, const struct json *values)
 {
-    char text[SHOW_TIME_SIZE];
-    size_t n = strlen(key);
-    bool bytes = n > 6 && strcmp(key + n - 6, "_bytes") == 0;
-    switch (json_type(v)) {
-    case JSON_NUMBER:
-        if (bytes)
-            buf_puts(s->out, show_bytes(json_double(v, 0), text));
-        else if (json_double(v, 0) == floor(json_double(v, 0)))
-            buf_puts(s->out, show_count(json_double(v, 0), text));
-        else
-            buf_printf(s->out, "%.6g", json_double(v, 0));
-        break;
-    case JSON_BOOL:
-        buf_puts(s->out, json_bool(v, false) ? "yes" : "no");
-        break;
-    case JSON_STRING:
-        text_line(s->out, strcmp(key, "started") == 0 ? show_time(s, v, text) : json_string(v), 0);
-        break;
-    default:
-        buf_putc(s->out, '-');
-    }
-}
-
-static void put_members(struct show *s, const struct json *object)
-{
-    for (const struct json *m = json_first(object); m; m = json_next(m)) {
-        buf_printf(s->out, "%s%s ", m == json_first(object) ? "" : ", ", json_key(m));
-        put_scalar(s, json_key(m), m);
-    }
-}
-
-static void show_status(struct show *s, const struct json *result)
-{
-    for (const struct json *m = json_first(result); m; m = json_next(m)) {
-        const char *key = json_key(m);
-        if (json_type(m) == JSON_ARRAY) {
-            for (const struct json *e = json_first(m); e && strcmp(key, "sources") == 0;
-                 e = json_next(e)) {
-                buf_printf(s->out, "%-16s ", "source");
-                put_members(s, e);
-                buf_putc(s->out, '\n');
-            }
-            continue;
-        }
-        /* A pid is no amount: no commas. */
-        buf_printf(s->out, "%-16s ", key);
-        if (json_type(m) == JSON_OBJECT)
-            put_members(s, m);
-        else if (strcmp(key, "pid") == 0)
-            buf_printf(s->out, "%.0f", json_double(m, 0));
-        else
-            put_scalar(s, key, m);
-        buf_putc(s->out, '\n');
+    for (const struct json *m = json_first(values); m; m = json_next(m)) {
+        buf_puts(s->out, m == json_first(values) ? "" : ", ");
+        text_line(s->out, json_key(m), 0);
+        buf_printf(s->out, " %.15g", json_double(m, 0));
     }
 }
 
@@ -266,7 +218,7 @@ static void show_raw(struct show *s, const struct json *result)
         if (text)
             text_line(s->out, text, 0);
         else
-            put_members(s, json_get(r, "values"));
+            put_values(s, json_get(r, "values"));
         buf_putc(s->out, '\n');
     }
 }
@@ -339,7 +291,7 @@ void show_result(struct show *s, enum api_method method, const struct json *resu
         show_reload(s, result);
         break;
     case API_DAEMON_STATUS:
-        show_status(s, result);
+        status_show(s, result);
         break;
     default:
         show_done(s, result);

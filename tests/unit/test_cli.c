@@ -234,6 +234,49 @@ START_TEST(test_times)
 END_TEST
 
 /* Whatever an older or newer daemon says, it is shown as far as it goes. */
+START_TEST(test_status)
+{
+    static const char json[] =
+        "{\"version\":\"1.0\",\"pid\":10631,\"state\":\"running\",\"started\":\"2026-11-23T12:00:"
+        "00Z\","
+        "\"uptime\":97200,\"database\":\"/m/memory.db\",\"socket\":\"/m/s\",\"file_bytes\":1024,"
+        "\"wal_bytes\":512,\"budget_bytes\":2147483648,\"resident_bytes\":1048576,\"cpu_seconds\":"
+        "1.25,"
+        "\"records\":1204,\"payload_bytes\":2048,\"moments\":1,\"open_records\":3,\"dropped\":0,"
+        "\"redacted\":1,\"late\":0,\"gaps\":2,"
+        "\"kept_evidence\":{\"count\":1,\"bytes\":100,\"let_go\":30},"
+        "\"kept_moments\":{\"count\":31,\"bytes\":0,\"let_go\":0},"
+        "\"memory\":{\"pinned_bytes\":10},\"queues\":{\"model_bytes\":0,\"waiting_for_room\":0},"
+        "\"writer\":{\"failed_commits\":0},"
+        "\"forgetting\":{\"phase\":\"erasing\",\"planned\":12,\"done\":3},"
+        "\"clients\":{\"connections\":1,\"requests\":9,\"errors\":0},"
+        "\"sources\":[{\"name\":\"host\",\"reads\":\"host\",\"state\":\"run\\u001bning\","
+        "\"errors\":2,"
+        "\"restarts\":0}]}";
+    struct buf out = {0};
+    struct show s = {.out = &out, .utc = true};
+    struct json *j;
+    ck_assert_int_eq(json_parse(json, strlen(json), &j, NULL), 0);
+    show_result(&s, API_DAEMON_STATUS, j);
+    ck_assert_str_eq(
+        out.data,
+        "varved 1.0 is running as process 10631 since 2026-11-23T12:00:00Z, for 1 day 3 hours.\n"
+        "It takes 1.0 MiB of memory and took 1.2 seconds of CPU.\n"
+        "1 client is connected to /m/s; it answered 9 requests.\n"
+        "It took 1,204 records (2.0 KiB) and remembers 1 moment; 3 records belong to moments that "
+        "have not ended.\n"
+        "The memory /m/memory.db takes 1.5 KiB of its 2.0 GiB, what is pinned 10 B.\n"
+        "Kept: the evidence of 1 moment (100 B), 31 moments.\n"
+        "Let go to make room: the evidence of 30 moments.\n"
+        "2 gaps in the numbers of records.\n"
+        "1 secret taken out before anything was written.\n"
+        "Forgetting is under way: erasing, 3 of 12 moments.\n"
+        "Source host (host): run·ning, 2 errors.\n");
+    json_free(j);
+    buf_deinit(&out);
+}
+END_TEST
+
 START_TEST(test_odd_results)
 {
     static const char *const results[] = {
@@ -298,6 +341,7 @@ int main(void)
     tcase_add_test(t, test_table);
     tcase_add_test(t, test_numbers);
     tcase_add_test(t, test_times);
+    tcase_add_test(t, test_status);
     tcase_add_test(t, test_odd_results);
     tcase_add_test(t, test_mcp_cut);
     suite_add_tcase(s, t);
