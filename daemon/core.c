@@ -39,8 +39,7 @@ double daemon_load(const struct daemon *d)
     return fill < 1 ? fill : 1;
 }
 
-/* ---- configuration
- * ------------------------------------------------------------------------------- */
+/* ---- configuration ---- */
 
 static bool config_is_used(const struct daemon *d, const struct config *config)
 {
@@ -110,8 +109,7 @@ static void on_sighup(uv_signal_t *signal, int signum)
     notify_state("READY=1");
 }
 
-/* ---- once a second
- * --------------------------------------------------------------------------------- */
+/* ---- once a second ---- */
 
 static void on_second(uv_timer_t *timer)
 {
@@ -130,8 +128,7 @@ static void on_second(uv_timer_t *timer)
         notify_state("WATCHDOG=1");
 }
 
-/* ---- sketches
- * -------------------------------------------------------------------------------------- */
+/* ---- sketches ---- */
 
 static void load_sketches(struct work *work, unsigned thread)
 {
@@ -151,8 +148,7 @@ static void sketches_loaded(struct work *work)
     streams_start(d);
 }
 
-/* ---- stopping
- * -------------------------------------------------------------------------------------- */
+/* ---- stopping ---- */
 
 static bool all_idle(const struct daemon *d)
 {
@@ -256,8 +252,7 @@ static void on_stop_signal(uv_signal_t *signal, int signum)
     sources_stop(d, drain_streams);
 }
 
-/* ---- starting
- * -------------------------------------------------------------------------------------- */
+/* ---- starting ---- */
 
 static int start_signals(struct daemon *d)
 {

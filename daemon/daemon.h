@@ -60,6 +60,8 @@ struct daemon {
     void (*sources_stopped)(struct daemon *);
     struct watch *watches;
     uint64_t last_watch;
+    unsigned looks;  /* that watches wait for */
+    bool looks_full; /* some were passed over, and it was said */
     uv_timer_t second, drain;
     unsigned seconds;          /* since the start */
     unsigned watchdog_seconds; /* 0: nobody watches */

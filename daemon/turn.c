@@ -32,8 +32,7 @@ static void refuse(struct live_stream *s, struct batch *b, int status)
     s->refused_last = &b->next;
 }
 
-/* ---- admission ---------------------------------------------------------------------------------
- */
+/* ---- admission ---- */
 
 static int redact_record(struct redactor *redactor, struct batch *b, struct record *r,
                          struct buf *scratch)
@@ -323,8 +322,7 @@ static void admit(struct live_stream *s, struct batch *b, unsigned thread)
     writer_post(&s->daemon->writer, &b->job, true);
 }
 
-/* ---- the pipeline ------------------------------------------------------------------------------
- */
+/* ---- the pipeline ---- */
 
 static struct batch *find_modelled(struct live_stream *s, uint64_t tag, struct batch ***ret_at)
 {
@@ -527,8 +525,7 @@ static void forget_refused(struct live_stream *s, struct batch *b)
     release_flushes(s);
 }
 
-/* ---- flush, tick, snapshot ---------------------------------------------------------------------
- */
+/* ---- flush, tick, snapshot ---- */
 
 static int flush_apply(struct write_job *job, struct store *store, struct errmsg *err)
 {

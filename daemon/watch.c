@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Expected: a handful of watches, a few moments a second. A watch with a query is one search over
- * the closed moment's own span; without one, the moment's most unusual span decides.
+ * the closed moment's own span; without one, the moment's most unusual span decides. Looks are
+ * bounded: where moments close faster than the query pool looks at them, some are passed over and
+ * it is said.
  */
 #include "daemon/watch.h"
 
 #include <stdio.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "daemon/daemon.h"
 #include "daemon/handlers/handlers.h"
@@ -16,6 +19,7 @@
 #include "memory/recall_json.h"
 
 #define WATCHES_MAX 64
+#define LOOKS_MAX 1024 /* that wait for the query pool */
 
 struct watch {
     struct watch *next;
@@ -206,6 +210,8 @@ static void look_done(struct work *work)
         w = w->next;
     if (w && l->hit.size > 0 && !buf_failed(&l->hit))
         ipc_notify(w->conn, "memory.hit", (struct slice){l->hit.data, l->hit.size});
+    if (--l->daemon->looks == 0)
+        l->daemon->looks_full = false;
     buf_deinit(&l->hit);
     mem_free(l->query);
     mem_free(l);
@@ -225,6 +231,12 @@ void watch_moment_closed(struct daemon *d, struct live_stream *s, int64_t id, in
     for (const struct watch *w = d->watches; w && !d->stopping; w = w->next) {
         if (!wants_stream(w, s->row.name))
             continue;
+        if (d->looks == LOOKS_MAX) {
+            if (!d->looks_full)
+                log_warn("moments close faster than watches look at them: some are passed over");
+            d->looks_full = true;
+            return;
+        }
         struct look *l = mem_calloc(1, sizeof(*l));
         if (l)
             l->query = mem_strdup(w->query);
@@ -241,6 +253,7 @@ void watch_moment_closed(struct daemon *d, struct live_stream *s, int64_t id, in
         l->end = end;
         l->work.run = look_run;
         l->work.done = look_done;
+        d->looks++;
         pool_submit(&d->query_pool, &l->work);
     }
 }

@@ -34,7 +34,7 @@ struct forgetting {
     struct live_stream *leaving; /* the stream that goes as a whole; NULL: none */
     struct write_job job;
     unsigned waiting; /* for flushes or models */
-    int status;       /* of the flushes */
+    int status;       /* of these */
     unsigned full;    /* times in a row that a step found no room */
     size_t sketches;  /* moments whose sketches are out */
     struct errmsg err;
@@ -102,8 +102,7 @@ static void end(struct forgetting *f, int status)
     mem_free(f);
 }
 
-/* ---- models -----------------------------------------------------------------------------------
- */
+/* ---- models ---- */
 
 static bool knows(const void *arg, const char *text, size_t size)
 {
@@ -123,13 +122,23 @@ static void ask_again(struct stream_call *call, struct pipeline_stream *pipeline
 {
 }
 
+/* One less to wait for; the last goes on, or ends where one of them failed. */
+static void waited(struct forgetting *f)
+{
+    if (--f->waiting > 0)
+        return;
+    if (f->status != 0)
+        end(f, f->status);
+    else
+        step(f);
+}
+
 static void model_saved(struct stream_call *call)
 {
     struct model_call *m = container_of(call, struct model_call, call);
     struct forgetting *f = m->forgetting;
     mem_free(m);
-    if (--f->waiting == 0)
-        step(f);
+    waited(f);
 }
 
 /* The snapshot is posted to the writer before this call's second turn has passed, and so lies
@@ -157,25 +166,23 @@ static void clean_models(struct forgetting *f)
     uint32_t n;
     const int64_t *ids = forget_streams(f->forget, &n);
     f->waiting = 1;
-    for (uint32_t i = 0; i < n; i++) {
+    for (uint32_t i = 0; i < n && f->status == 0; i++) {
         struct live_stream *s = find_id(f->daemon, ids[i]);
-        struct model_call *m = s ? mem_calloc(1, sizeof(*m)) : NULL;
-        if (s && !m) {
-            end(f, err_set(&f->err, ERR_NOMEM, "out of memory"));
-            return;
-        }
         if (!s) /* the one that leaves */
             continue;
+        struct model_call *m = mem_calloc(1, sizeof(*m));
+        if (!m) { /* those that were asked already come back first */
+            f->status = err_set(&f->err, ERR_NOMEM, "out of memory");
+            continue;
+        }
         *m = (struct model_call){{.run = clean_model, .done = model_cleaned}, f, s};
         f->waiting++;
         stream_ask_model(s, &m->call);
     }
-    if (--f->waiting == 0)
-        step(f);
+    waited(f);
 }
 
-/* ---- steps ------------------------------------------------------------------------------------
- */
+/* ---- steps ---- */
 
 static int step_apply(struct write_job *job, struct store *store, struct errmsg *err)
 {
@@ -234,8 +241,7 @@ static void step(struct forgetting *f)
     writer_post(&f->daemon->writer, &f->job, false);
 }
 
-/* ---- beginning --------------------------------------------------------------------------------
- */
+/* ---- beginning ---- */
 
 static void flushed(void *arg, int status, const struct errmsg *err)
 {
@@ -244,12 +250,7 @@ static void flushed(void *arg, int status, const struct errmsg *err)
         f->status = status;
         f->err = *err;
     }
-    if (--f->waiting > 0)
-        return;
-    if (f->status != 0)
-        end(f, f->status);
-    else
-        step(f);
+    waited(f);
 }
 
 static void flush_streams(struct forgetting *f, int64_t only)

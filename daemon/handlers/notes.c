@@ -11,8 +11,7 @@
 
 #define NOTES_STREAM "notes"
 
-/* ---- pin, unpin, feedback
- * ------------------------------------------------------------------------ */
+/* ---- pin, unpin, feedback ---- */
 
 struct mark {
     struct write_job job;
@@ -81,8 +80,7 @@ void handle_feedback(struct daemon *d, struct ipc_request *req)
     mark(d, req);
 }
 
-/* ---- remember
- * ------------------------------------------------------------------------------------ */
+/* ---- remember ---- */
 
 struct note {
     struct daemon *daemon;
@@ -151,6 +149,7 @@ static void note_acked(struct batch *b, int status, uint64_t acked, const struct
         note_reply(n, status, err);
         return;
     }
+    n->stream = b->stream; /* may have been forgotten and opened anew since */
     n->seq = b->seq_first;
     stream_flush(n->stream, note_flushed, n);
 }

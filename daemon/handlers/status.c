@@ -211,8 +211,7 @@ void handle_status(struct daemon *d, struct ipc_request *req)
     reply_buf(req, &out);
 }
 
-/* ---- metrics
- * ------------------------------------------------------------------------------------- */
+/* ---- metrics ---- */
 
 static void metric(struct buf *out, const char *name, const char *type, const char *help, double v)
 {
@@ -333,8 +332,7 @@ void handle_metrics(struct daemon *d, struct ipc_request *req)
     reply_buf(req, &out);
 }
 
-/* ---- reload
- * -------------------------------------------------------------------------------------- */
+/* ---- reload ---- */
 
 void handle_reload(struct daemon *d, struct ipc_request *req)
 {

@@ -73,8 +73,7 @@ static struct live_stream *find_or_reply(struct daemon *d, struct ipc_request *r
     return s;
 }
 
-/* ---- append ------------------------------------------------------------------------------------
- */
+/* ---- append ---- */
 
 static int read_seq(const struct json *field, struct record *r, struct errmsg *err)
 {
@@ -234,8 +233,7 @@ void handle_stream_append(struct daemon *d, struct ipc_request *req)
     stream_submit(b);
 }
 
-/* ---- flush and close ---------------------------------------------------------------------------
- */
+/* ---- flush and close ---- */
 
 static void flushed(void *arg, int status, const struct errmsg *err)
 {
@@ -260,8 +258,7 @@ void handle_stream_flush(struct daemon *d, struct ipc_request *req)
         stream_flush(s, flushed, req);
 }
 
-/* ---- list --------------------------------------------------------------------------------------
- */
+/* ---- list ---- */
 
 static void stream_json(struct daemon *d, const struct live_stream *s, struct jsonw *w)
 {

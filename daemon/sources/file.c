@@ -49,8 +49,7 @@ static bool is_pattern(const char *path)
     return strpbrk(path, "*?[") != NULL;
 }
 
-/* ---- streams
- * --------------------------------------------------------------------------------------- */
+/* ---- streams ---- */
 
 /* Up to the last slash before what varies, without it. */
 static size_t folder_size(const char *path)
@@ -130,8 +129,7 @@ static bool has_stream(struct file_source *fs, struct follower *f)
     return f->stream && f->stream->stream;
 }
 
-/* ---- reading
- * --------------------------------------------------------------------------------------- */
+/* ---- reading ---- */
 
 static void end_when_idle(struct file_source *fs);
 
@@ -234,8 +232,7 @@ static void pump(struct file_source *fs)
         fs->reading = fs->last = f;
 }
 
-/* ---- matching
- * -------------------------------------------------------------------------------------- */
+/* ---- matching ---- */
 
 static bool is_held(const struct follower *f, const struct stat *st)
 {
@@ -348,8 +345,7 @@ static void on_look(uv_timer_t *timer)
     pump(fs);
 }
 
-/* ---- life
- * ------------------------------------------------------------------------------------------ */
+/* ---- life ---- */
 
 static bool follows_many(const struct config_source *config)
 {

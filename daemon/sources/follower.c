@@ -93,8 +93,7 @@ void follower_free(struct follower *f)
     mem_free(f);
 }
 
-/* ---- opening
- * -------------------------------------------------------------------------------------- */
+/* ---- opening ---- */
 
 static bool open_path(struct follower *f, const char *path, struct followed_file *ret,
                       struct stat *st)
@@ -210,8 +209,7 @@ static bool open_anew(struct follower *f,
     return true;
 }
 
-/* ---- reading
- * -------------------------------------------------------------------------------------- */
+/* ---- reading ---- */
 
 int follower_begin(struct follower *f)
 {
@@ -316,8 +314,7 @@ int follower_take(struct follower *f, const void *data, size_t size)
     return 0;
 }
 
-/* ---- looking
- * -------------------------------------------------------------------------------------- */
+/* ---- looking ---- */
 
 /* By way of any stream of the source: what was submitted to it before is durable before this. */
 static void keep_places(struct follower *f, struct source_stream *ss)

@@ -38,8 +38,7 @@ void source_set_trouble(struct source *s, const char *format, ...)
     }
 }
 
-/* ---- streams
- * ------------------------------------------------------------------------------------- */
+/* ---- streams ---- */
 
 const struct source_stream *source_of_stream(const struct daemon *d,
                                              const struct live_stream *stream)
@@ -187,8 +186,7 @@ static void leave_streams(struct source *s)
     }
 }
 
-/* ---- life
- * ---------------------------------------------------------------------------------------- */
+/* ---- life ---- */
 
 #define RETRY_MAX 60 /* seconds */
 

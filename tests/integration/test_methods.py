@@ -69,6 +69,19 @@ class Watch(Text):
         self.assertRpcError(INVALID, watcher.call, "memory.watch", min_score=1.5)
         self.assertRpcError(INVALID, watcher.call, "memory.watch", min_score="high")
 
+    def test_more_moments_than_can_be_looked_at(self):
+        """What waits to be looked at is bounded; questions are answered, and watches go on."""
+        watcher = self.d.client()
+        for _ in range(63):
+            watcher.call("memory.watch", query="nothing like it", min_score=1)
+        watcher.call("memory.watch", query="heron")
+        self.put(*[{"text": f"event {i}", "time": f"2026-10-{1 + i // 24:02}T{i % 24:02}:00:{k:02}Z"}
+                   for i in range(400) for k in range(12)])
+        self.assertIn("passed over", self.d.log())
+        self.assertTrue(self.found("event 399"))
+        self.put({"text": "a heron came", "time": "2026-11-01T00:00:00Z"})
+        self.assertIn("heron", str(watcher.notification()))
+
     def test_ends(self):
         watcher = self.d.client()
         first = watcher.call("memory.watch")["watch"]
