@@ -12,12 +12,14 @@
 
 /*
  * Reads one of
- *   2026-11-20T13:00:00Z, 2026-11-20T13:00+01:00     RFC 3339
- *   2026-11-20, 2026-11-20 13:00[:05], 13:00[:05]     local; a time alone is today's
- *   now, today, yesterday, tomorrow, monday … sunday  local midnight; a weekday is the most recent
- * one, today included; a time may follow: "yesterday 13:00" -90s, -30m, -2h, -3d, -1w, -1h30m
- * before now, exact hours whatever DST does `now` in microseconds UTC. ERR_PARSE with what was
- * expected; ERR_RANGE outside 1970 to 2200.
+ *   2026-11-20T13:00:00Z, 2026-11-20T13:00+01:00    RFC 3339
+ *   2026-11-20, 2026-11-20 13:00[:05], 13:00[:05]    local; a time alone is today's
+ *   now, today, yesterday, tomorrow, monday, ...     local midnight; a weekday is the most recent
+ *                                                    one, today included; a time may follow:
+ *                                                    "yesterday 13:00"
+ *   -90s, -30m, -2h, -3d, -1w, -1h30m                before now, exact hours whatever DST does
+ *
+ * `now` in microseconds UTC. ERR_PARSE with what was expected; ERR_RANGE outside 1970 to 2200.
  */
 int timespec_parse(const char *s, int64_t now, int64_t *ret_us, struct errmsg *err);
 

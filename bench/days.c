@@ -83,8 +83,7 @@ static uint32_t below(struct world *w, uint32_t n)
     return (uint32_t)((w->random >> 32) % n);
 }
 
-/* ---- what a day says ---------------------------------------------------------------------------
- */
+/* ---- what a day says ---- */
 
 static const char *const nouns[] = {"disk",   "session", "request", "backup", "sensor", "cache",
                                     "worker", "mailbox", "queue",   "tunnel", "index",  "lease"};
@@ -158,8 +157,7 @@ static void one_record(struct world *w, int64_t time)
     }
 }
 
-/* ---- the writer's part -------------------------------------------------------------------------
- */
+/* ---- the writer's part ---- */
 
 static void make_room(struct world *w, int64_t need)
 {
@@ -242,8 +240,7 @@ static void consolidate(struct world *w)
     w->consolidate_seconds += cpu_seconds() - before;
 }
 
-/* ---- what is looked at -------------------------------------------------------------------------
- */
+/* ---- what is looked at ---- */
 
 static int64_t file_size(const struct world *w, const char *suffix)
 {
@@ -338,8 +335,7 @@ static void report(struct world *w)
     sqlite3_close(db);
 }
 
-/* ---- all of it ---------------------------------------------------------------------------------
- */
+/* ---- all of it ---- */
 
 static void open_all(struct world *w)
 {

@@ -98,8 +98,7 @@ static int bench_file(enum stream_kind kind, const char *path, bool show)
     return failed != 0;
 }
 
-/* ---- planted boundaries ------------------------------------------------------------------------
- */
+/* ---- planted boundaries ---- */
 
 #define RECORDS 4000
 #define TOPICS 40

@@ -62,8 +62,7 @@ struct maker {
     bool complete; /* the span's time is over, as far as records tell */
 };
 
-/* ---- words -------------------------------------------------------------------------------------
- */
+/* ---- words ---- */
 
 /* A text of one row by id, appended; nothing when there is no row. */
 static int append_text(struct store *s, enum consolidate_statement which, int64_t id, int64_t also,
@@ -159,8 +158,7 @@ static bool fits(struct maker *m, size_t at)
     return false;
 }
 
-/* ---- what was not usual ------------------------------------------------------------------------
- */
+/* ---- what was not usual ---- */
 
 static int by_rank(const void *pa, const void *pb)
 {
@@ -344,8 +342,7 @@ static int append_new_kinds(struct maker *m, struct errmsg *err)
     return r;
 }
 
-/* ---- against the spans before ------------------------------------------------------------------
- */
+/* ---- against the spans before ---- */
 
 static int find_siblings(struct maker *m, struct errmsg *err)
 {
@@ -497,8 +494,7 @@ static int append_against_before(struct maker *m, struct errmsg *err)
     return r;
 }
 
-/* ---- what was usual ----------------------------------------------------------------------------
- */
+/* ---- what was usual ---- */
 
 /* Commonest first, then channels by how much they moved. */
 static double weight_of(const struct sum *s)
@@ -618,8 +614,7 @@ static int append_names(struct maker *m, struct errmsg *err)
     return r;
 }
 
-/* ---- title and gist ----------------------------------------------------------------------------
- */
+/* ---- title and gist ---- */
 
 static int keep_title(struct maker *m, const char *tail, struct errmsg *err)
 {

@@ -121,8 +121,7 @@ bool store_log_is_full(const struct store *s)
     return k->budget.bytes != 0 && k->log_bytes > log_full(k);
 }
 
-/* ---- steps -------------------------------------------------------------------------------------
- */
+/* ---- steps ---- */
 
 static int in_transaction(struct store *s, int (*step)(struct store *, struct errmsg *),
                           struct errmsg *err)

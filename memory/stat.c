@@ -46,8 +46,7 @@ static int end(struct question *q, int rc)
     return rc == SQL_DONE ? 0 : rc;
 }
 
-/* ---- spans -------------------------------------------------------------------------------------
- */
+/* ---- spans ---- */
 
 struct span {
     int64_t id, start, end, records, stream;
@@ -203,8 +202,7 @@ static int walk(struct cover *c, struct errmsg *err)
     return r;
 }
 
-/* ---- sums of spans -----------------------------------------------------------------------------
- */
+/* ---- sums of spans ---- */
 
 static int merge_row(sqlite3_stmt *q, struct sums *sums, int64_t moment, int hour,
                      struct errmsg *err)
@@ -351,8 +349,7 @@ int stat_range(struct reader *reader, int64_t stream, int64_t since, int64_t unt
     return end(&q, r);
 }
 
-/* ---- what is usual -----------------------------------------------------------------------------
- */
+/* ---- what is usual ---- */
 
 struct usual {
     struct question *q;
@@ -465,8 +462,7 @@ int stat_usual(struct reader *reader, int64_t stream, enum stat_what what, int64
     return end(&q, r);
 }
 
-/* ---- by words ----------------------------------------------------------------------------------
- */
+/* ---- by words ---- */
 
 /* Every word of `words` occurs in it, upper and lower case alike. */
 static bool matches(const char *text, const char *words)

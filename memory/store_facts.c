@@ -40,8 +40,7 @@ static void copy_text(char *to, size_t room, sqlite3_stmt *q, int column)
     to[n] = '\0';
 }
 
-/* ---- which subject -----------------------------------------------------------------------------
- */
+/* ---- which subject ---- */
 
 /* Is the word of n bytes one of the words of `text`? */
 static bool has_word(const char *text, const char *word, size_t n)
@@ -119,8 +118,7 @@ static int load_history(struct store *s, struct history *h, struct errmsg *err)
     return h->count == VERSIONS_MAX || r == SQL_DONE ? 0 : r;
 }
 
-/* ---- rows --------------------------------------------------------------------------------------
- */
+/* ---- rows ---- */
 
 static int insert(struct store *s, const struct history *h, const char *value, int64_t since,
                   int64_t until, int64_t moment, int64_t last, struct errmsg *err)
@@ -183,8 +181,7 @@ static int make_room(struct store *s, int64_t stream, bool *ret, struct errmsg *
     return r == 0 ? delete_subject(s, stream, subject, err) : r == SQL_DONE ? 0 : r;
 }
 
-/* ---- into the history --------------------------------------------------------------------------
- */
+/* ---- into the history ---- */
 
 static int first_of_subject(struct store *s, const struct history *h, const struct fact_seen *f,
                             struct errmsg *err)

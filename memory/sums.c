@@ -234,8 +234,7 @@ void sums_fact(struct sums *s, const struct sum_fact *fact)
     s->facts[at] = *fact;
 }
 
-/* ---- the blob ----------------------------------------------------------------------------------
- */
+/* ---- the blob ---- */
 
 static float f32(double v)
 {

@@ -218,8 +218,7 @@ static void drain(struct pipeline_stream *s, struct lane *l, enum moment_end why
     close_lane(s, l, why);
 }
 
-/* ---- in ----------------------------------------------------------------------------------------
- */
+/* ---- in ---- */
 
 /* Late and future records have a lane of their own; the second lane follows wherever they lead. */
 static int choose_lane(struct pipeline_stream *s, struct record *r, struct lane **ret)
@@ -393,8 +392,7 @@ const struct encoder *pipeline_stream_encoder(const struct pipeline_stream *s)
     return s->encoder;
 }
 
-/* ---- snapshots ---------------------------------------------------------------------------------
- */
+/* ---- snapshots ---- */
 
 static void save_place(const struct lane *l, struct buf *out)
 {

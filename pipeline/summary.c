@@ -94,8 +94,7 @@ int summariser_channel(struct summariser *s, uint16_t index, const char *name)
     return 0;
 }
 
-/* ---- state -------------------------------------------------------------------------------------
- */
+/* ---- state ---- */
 
 int summariser_save(const struct summariser *s, struct buf *out)
 {
@@ -154,8 +153,7 @@ int summariser_load(struct summariser *s, struct cursor *in, struct errmsg *err)
     return good ? 0 : err_set(err, ERR_CORRUPT, "the summaries' snapshot is damaged");
 }
 
-/* ---- words -------------------------------------------------------------------------------------
- */
+/* ---- words ---- */
 
 void wording_init(struct wording *w, char *room, size_t size)
 {
@@ -233,8 +231,7 @@ bool entity_add(struct summariser *s, const char *kind, const char *name, size_t
     return true;
 }
 
-/* ---- what was unusual --------------------------------------------------------------------------
- */
+/* ---- what was unusual ---- */
 
 static bool is_unusual(const struct noted *n)
 {

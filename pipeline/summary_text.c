@@ -60,8 +60,7 @@ void put_line(struct summariser *s, const struct record *r, struct wording *w)
     wording_put(w, line.data, line.size);
 }
 
-/* ---- groups ------------------------------------------------------------------------------------
- */
+/* ---- groups ---- */
 
 static void group_lines(struct summariser *s, const struct noted *notes, const struct moment *m)
 {
@@ -184,8 +183,7 @@ static void put_label(struct summariser *s, const struct moment *m, const struct
         wording_printf(w, " \xc3\x97%u", g->count);
 }
 
-/* ---- names -------------------------------------------------------------------------------------
- */
+/* ---- names ---- */
 
 /* "Caroline: Hey Mel!" → Caroline. Size 0 when the line does not begin so. */
 static struct slice speaker(struct slice line)
@@ -270,8 +268,7 @@ static void find_entities(struct summariser *s, const struct moment *m)
     }
 }
 
-/* ---- talk --------------------------------------------------------------------------------------
- */
+/* ---- talk ---- */
 
 static uint32_t word_hash(const char *s, size_t n)
 {
