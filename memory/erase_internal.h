@@ -45,7 +45,8 @@
     X(PART_DELETE, "DELETE FROM part WHERE moment=?1 AND stream=?2")                               \
     X(PAST_PUT, "INSERT OR IGNORE INTO past(moment, title, why) "                                  \
                 "SELECT id, title, coalesce((SELECT why FROM unusual WHERE moment=?1 "             \
-                "ORDER BY score DESC, bits DESC LIMIT 1), '') FROM moment WHERE id=?1")            \
+                "ORDER BY score DESC, bits DESC LIMIT 1), '') FROM moment WHERE id=?1 AND "        \
+                "(unusual>0 OR NOT EXISTS (SELECT 1 FROM stat WHERE moment=?1))")                  \
     X(PAST_DELETE, "DELETE FROM past WHERE moment=?1")                                             \
     X(RUNS, "SELECT stream, t_start, t_end, first, last, bits, z, score, why FROM unusual "        \
             "WHERE moment=?1 ORDER BY n")                                                          \

@@ -184,19 +184,14 @@ static int merge_part(struct store *s, int64_t remainder, const struct part *p, 
     return r;
 }
 
-static int merge_parts(struct store *s, const struct erased *e, int64_t remainder,
-                       struct errmsg *err)
+/* Into the consolidation's parts. */
+static int load_parts(struct store *s, int64_t id, struct errmsg *err)
 {
-    if (e->row.stratum == STRATUM_MOMENT) {
-        const struct part p = con_part_of(e->row.stream, e->id, e->row.records, e->row.raw_bytes,
-                                          e->row.unusual, e->row.bits, e->row.z);
-        return merge_part(s, remainder, &p, err);
-    }
     struct consolidation *c = s->consolidation;
     sqlite3_stmt *q = con_stmt(s, CON_PARTS);
     int r;
     c->part_count = 0;
-    sqlite3_bind_int64(q, 1, e->id);
+    sqlite3_bind_int64(q, 1, id);
     while ((r = sql_step(q, err)) == 0) {
         r = con_grow((void **)&c->parts, &c->part_capacity, c->part_count, sizeof(struct part),
                      err);
@@ -205,9 +200,43 @@ static int merge_parts(struct store *s, const struct erased *e, int64_t remainde
         con_read_part(q, &c->parts[c->part_count++]);
     }
     sqlite3_reset(q);
-    r = r == SQL_DONE ? 0 : r;
-    for (uint32_t i = 0; i < c->part_count && r == 0; i++)
-        r = merge_part(s, remainder, &c->parts[i], err);
+    return r == SQL_DONE ? 0 : r;
+}
+
+static int merge_parts(struct store *s, const struct erased *e, int64_t remainder,
+                       struct errmsg *err)
+{
+    if (e->row.stratum == STRATUM_MOMENT) {
+        const struct part p = con_part_of(e->row.stream, e->id, e->row.records, e->row.raw_bytes,
+                                          e->row.unusual, e->row.bits, e->row.z);
+        return merge_part(s, remainder, &p, err);
+    }
+    int r = load_parts(s, e->id, err);
+    for (uint32_t i = 0; i < s->consolidation->part_count && r == 0; i++)
+        r = merge_part(s, remainder, &s->consolidation->parts[i], err);
+    return r;
+}
+
+/* A span may have several remainders, of spans that became one: what only one of them named, and
+ * not the span itself, is named by nothing once they go. */
+static int leave_past(struct store *s, int64_t from, int64_t to, struct errmsg *err)
+{
+    struct consolidation *c = s->consolidation;
+    sqlite3_stmt *q = erase_stmt(s, ERASE_PART);
+    int r = load_parts(s, from, err);
+    for (uint32_t i = 0; i < c->part_count && r == 0; i++) {
+        struct part above = {0};
+        sqlite3_bind_int64(q, 1, to);
+        sqlite3_bind_int64(q, 2, c->parts[i].stream);
+        r = sql_step(q, err);
+        if (r == 0)
+            con_read_part(q, &above);
+        sqlite3_reset(q);
+        r = r == SQL_DONE ? 0 : r;
+        const int64_t named[] = {c->parts[i].usual, c->parts[i].peak};
+        for (int k = 0; k < 2 && r == 0; k++)
+            r = settle_past(s, &above, named[k], err);
+    }
     return r;
 }
 
@@ -327,7 +356,9 @@ int remainder_drop(struct store *s, const struct erased *span, int64_t to, struc
     while ((r = find(s, ~(span->row.stratum - 1), span->id, span->row.t_start, span->row.t_end, &id,
                      err)) == 0 &&
            id) {
-        r = move_links(s, id, to, err);
+        r = leave_past(s, id, to, err);
+        if (r == 0)
+            r = move_links(s, id, to, err);
         if (r == 0)
             r = erase_one(s, ERASE_STAT_DELETE, id, err);
         for (size_t i = 0; i < 3 && r == 0; i++) {

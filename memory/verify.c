@@ -60,6 +60,10 @@ static const struct question questions[] = {
      false},
     {"moment %lld: shown as past, but there",
      "SELECT moment FROM past WHERE moment IN (SELECT id FROM moment)", false},
+    {"moment %lld: shown as past by nothing",
+     "SELECT moment FROM past WHERE moment NOT IN (SELECT usual FROM part) AND "
+     "moment NOT IN (SELECT peak FROM part)",
+     false},
     {"moment %lld: evidence above stratum 0",
      "SELECT e.moment FROM evidence e JOIN moment m ON m.id=e.moment WHERE m.stratum>0", false},
     {"moment %lld: latent of a wrong size, or not finite",
