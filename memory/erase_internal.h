@@ -74,7 +74,7 @@
                   "BETWEEN ?1 AND ?2 AND "                                                         \
                   "NOT EXISTS (SELECT 1 FROM moment m WHERE m.id=f.moment)")                       \
     X(STREAM_FACTS, "DELETE FROM fact WHERE stream=?1")                                            \
-    X(KIND_TEXT, "SELECT text FROM kind WHERE id=?1")                                              \
+    X(KIND_TEXT, "SELECT text, stream FROM kind WHERE id=?1")                                              \
     X(KIND_BLANK, "UPDATE kind SET text='(forgotten ' || id || ')' WHERE id=?1")                   \
     X(STREAM_PENDING, "DELETE FROM pending WHERE stream=?1")                                       \
     X(STREAM_CHANNELS, "DELETE FROM channel WHERE stream=?1")                                      \

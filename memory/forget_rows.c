@@ -219,6 +219,22 @@ static int do_past(struct store *s, int64_t id, struct errmsg *err)
     return r == SQL_DONE ? 0 : r;
 }
 
+/* The models of its stream know such lines by the same words. */
+static int do_kind(struct store *s, struct forget *f, int64_t id, struct errmsg *err)
+{
+    sqlite3_stmt *q = erase_stmt(s, ERASE_KIND_TEXT);
+    sqlite3_bind_int64(q, 1, id);
+    int r = sql_step(q, err);
+    if (r == 0) {
+        const struct record line = {.text = forget_column(q, 0)};
+        forget_note_words(f, &line);
+        r = forget_touch_stream(s, f, sqlite3_column_int64(q, 1), err);
+    }
+    sqlite3_reset(q);
+    store_kinds_forget(s);
+    return r == SQL_DONE ? 0 : r ? r : erase_one(s, ERASE_KIND_BLANK, id, err);
+}
+
 /* Of all streams, or the one. */
 static int do_sums(struct store *s, int64_t id, int64_t only, struct errmsg *err)
 {
@@ -367,8 +383,7 @@ static int do_row(struct store *s, struct forget *f, int what, int64_t id, struc
             memcpy(&stream, arg.data, sizeof(stream));
         return do_sums(s, id, (int64_t)le64toh(stream), err);
     case FORGET_KIND:
-        store_kinds_forget(s);
-        return erase_one(s, ERASE_KIND_BLANK, id, err);
+        return do_kind(s, f, id, err);
     case FORGET_FACT:
         return store_take_back_fact(s, id, err);
     case FORGET_STREAM:

@@ -3,11 +3,12 @@
  * What a pattern is looked for in beside records and what is told of their moments: remains of
  * evicted moments, names, kinds of lines, facts, spans above, models. Where a stream or times were
  * named as well, a text goes if it belongs there: a row of `past`, a mark or a name of an evicted
- * moment with the remainder that it went into, a kind with all that it counts. What others hold, too,
- * stays theirs.
+ * moment with the remainder that it went into, a kind with all that it counts. What others hold,
+ * too, stays theirs.
  *
  * Failure modes: those of the file; without memory for folding a text counts as one that holds the
- * pattern: forgetting too much is the smaller harm. Sizes: a part of some 100,000 short rows a step.
+ * pattern: forgetting too much is the smaller harm. Sizes: a part of some 100,000 short rows a
+ * step.
  */
 #include <endian.h>
 #include <stdio.h>
@@ -20,13 +21,12 @@
 #include "memory/state.h"
 
 /* Remainders of the scope that bind_scope binds, as m; their parts as x. */
-#define REMAINDERS                                                                                 \
-    "m.stratum<0 AND m.t_end>=?2 AND m.t_start<?3 AND (?1=0 OR x.stream=?1)"
+#define REMAINDERS "m.stratum<0 AND m.t_end>=?2 AND m.t_start<?3 AND (?1=0 OR x.stream=?1)"
 
 #define BYTES(b) (0x0101010101010101u * (b))
 
-/* Eight bytes at a time: all evidence goes through here. Returns how many there are before the first
- * higher byte. */
+/* Eight bytes at a time: all evidence goes through here. Returns how many there are before the
+ * first higher byte. */
 static size_t fold_ascii(const char *text, size_t size, char *out)
 {
     size_t i = 0;
@@ -96,8 +96,8 @@ bool forget_matches(struct forget *f, struct slice text)
     if (text.size == 0 || f->pattern.size == 0)
         return false;
     return forget_fold(text, &f->folded) != 0 ||
-           (f->folded.size && memmem(f->folded.data, f->folded.size, f->pattern.data,
-                                     f->pattern.size) != NULL);
+           (f->folded.size &&
+            memmem(f->folded.data, f->folded.size, f->pattern.data, f->pattern.size) != NULL);
 }
 
 struct slice forget_column(sqlite3_stmt *q, int at)
@@ -208,8 +208,7 @@ static int has_links(sqlite3_stmt *q, int64_t entity, const struct forget_select
 static int plan_entities(struct store *s, struct forget *f, struct errmsg *err)
 {
     const struct forget_selector *x = &f->selector;
-    const struct forget_scope scope = {x->stream,
-                                       x->since == TIME_UNKNOWN ? INT64_MIN : x->since,
+    const struct forget_scope scope = {x->stream, x->since == TIME_UNKNOWN ? INT64_MIN : x->since,
                                        x->until == TIME_UNKNOWN ? INT64_MAX : x->until};
     bool alone = is_match_alone(x), goes = true;
     struct slice arg = {(const char *)&scope, alone ? 0 : sizeof(scope)};
@@ -239,11 +238,32 @@ static int plan_kinds(struct store *s, struct forget *f, struct errmsg *err)
                       (struct slice){NULL, 0}, err);
 }
 
+/* Kinds of lines that were met within the scope only: the moments that had them may be gone, and a
+ * remainder's sums do not name all of theirs. */
+static int plan_kinds_within(struct store *s, struct forget *f, struct errmsg *err)
+{
+    sqlite3_stmt *q;
+    int r = sql_prepare(s->db,
+                        "SELECT id FROM kind WHERE (?1=0 OR stream=?1) AND first>=?2 AND last<?3 "
+                        "AND text NOT LIKE '(forgotten %'",
+                        &q, err);
+    if (r)
+        return r;
+    bind_scope(q, &f->selector);
+    while ((r = sql_step(q, err)) == 0 &&
+           (r = forget_plan_row(s, f, FORGET_KIND, sqlite3_column_int64(q, 0),
+                                (struct slice){NULL, 0}, err)) == 0)
+        continue;
+    sqlite3_finalize(q);
+    return r == SQL_DONE ? 0 : r;
+}
+
 /* Spans that show the pattern, of whatever they have it: they are made again once that is gone. */
 static int plan_spans(struct store *s, struct forget *f, struct errmsg *err)
 {
     /* An hour's first episode may begin a little before the hour. */
-    static const char *const units[STRATA] = {[STRATUM_EPISODE] = "(m.t_start+300000000)/3600000000",
+    static const char *const units[STRATA] = {[STRATUM_EPISODE] =
+                                                  "(m.t_start+300000000)/3600000000",
                                               [STRATUM_HOUR] = "m.t_start/3600000000",
                                               [STRATUM_DAY] = "m.t_start",
                                               [STRATUM_WEEK] = "m.t_start",
@@ -269,11 +289,12 @@ static int plan_facts(struct store *s, struct forget *f, struct errmsg *err)
 {
     const struct forget_selector *x = &f->selector;
     sqlite3_stmt *q;
-    int r = sql_prepare(s->db,
-                        "SELECT id, subject, value, iif(moment=0, coalesce(until, since), since) AS "
-                        "said FROM fact f WHERE (?1=0 OR stream=?1) AND said>=?2 AND said<?3 AND "
-                        "(?4 OR NOT EXISTS (SELECT 1 FROM moment m WHERE m.id=f.moment))",
-                        &q, err);
+    int r =
+        sql_prepare(s->db,
+                    "SELECT id, subject, value, iif(moment=0, coalesce(until, since), since) AS "
+                    "said FROM fact f WHERE (?1=0 OR stream=?1) AND said>=?2 AND said<?3 AND "
+                    "(?4 OR NOT EXISTS (SELECT 1 FROM moment m WHERE m.id=f.moment))",
+                    &q, err);
     if (r)
         return r;
     bind_scope(q, x);
@@ -293,10 +314,15 @@ static int plan_facts(struct store *s, struct forget *f, struct errmsg *err)
 int forget_plan_texts(struct store *s, struct forget *f, int64_t *at, struct errmsg *err)
 {
     static int (*const parts[])(struct store *, struct forget *, struct errmsg *) = {
-        plan_facts, plan_past, plan_channels, plan_sums, plan_entities, plan_kinds, plan_spans};
-    int64_t count = f->pattern.size ? sizeof(parts) / sizeof(*parts) : 1; /* facts are anybody's */
-    int r = parts[*at](s, f, err);
-    return r ? r : ++*at < count ? STORE_MORE : 0;
+        plan_facts,    plan_past,  plan_channels, plan_sums,
+        plan_entities, plan_kinds, plan_spans,    NULL};
+    static int (*const of_scope[])(struct store *, struct forget *,
+                                   struct errmsg *) = {plan_facts, plan_kinds_within, NULL};
+    int (*const *part)(struct store *, struct forget *, struct errmsg *) =
+        (f->pattern.size ? parts : of_scope) + *at;
+    int r = (*part)(s, f, err);
+    ++*at;
+    return r ? r : part[1] ? STORE_MORE : 0;
 }
 
 /* Models keep texts of records that were evicted, too: where anything goes, or one of them holds

@@ -503,6 +503,32 @@ START_TEST(test_what_others_tell)
 }
 END_TEST
 
+/* A span's sums name the commonest kinds of lines only: of one that was met once and let go, its own
+ * row is all there is. */
+START_TEST(test_kinds_of_a_time)
+{
+    int64_t stream[2], id[12];
+    struct store *s = filled(stream, id);
+    struct forget_selector x = any;
+    struct forget_receipt receipt;
+    char sql[200];
+    snprintf(sql, sizeof(sql),
+             "INSERT INTO kind(stream, text, first, last, count) VALUES(%lld, 'the mast is "
+             "Quetzalcoatl', %lld, %lld, 1)",
+             (long long)stream[0], (long long)HOUR0 + 2 * MINUTE, (long long)HOUR0 + 3 * MINUTE);
+    OK(sql_exec(s->db, sql, &err));
+    x.stream = stream[0];
+    x.since = HOUR0 + 4 * MINUTE;
+    x.until = HOUR0 + 5 * MINUTE;
+    OK(forget(s, &x, 0, &receipt));
+    ck_assert(is_in_files("Quetzalcoatl"));
+    x.since = HOUR0 + 2 * MINUTE;
+    OK(forget(s, &x, _i, &receipt));
+    check_forgotten("quetzalcoatl");
+    store_close(s);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("forget");
@@ -527,6 +553,7 @@ int main(void)
     tcase_add_loop_test(tc, test_eviction_in_the_middle, 0, 2);
     tcase_add_test(tc, test_a_full_log_while_the_file_is_cleared);
     tcase_add_loop_test(tc, test_facts, 0, 4);
+    tcase_add_loop_test(tc, test_kinds_of_a_time, 0, 2);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
