@@ -21,6 +21,7 @@
 #define SIBLINGS_LEAST 3
 #define MARKS_ALL 64
 #define KINDS_NEW_MOST 4
+#define TITLE_TAIL 32 /* bytes kept for ", and 1234 more unusual" */
 #define STREAM_IS_NEW US_PER_DAY /* so long all its kinds of lines are new */
 
 /* How many lines of each; sizes in bytes. */
@@ -645,13 +646,15 @@ static void append_clause(struct buf *b, struct slice text, size_t max)
         buf_puts(b, "\xe2\x80\xa6");
 }
 
-/* "sshd: first line of its kind … 03:12; kitchen: temp 31.2 … 15:40, and 3 more unusual" */
+/* "sshd: first line of its kind … 03:12; kitchen: temp 31.2 … 15:40, and 3 more unusual"; the second
+ * only where it fits whole. */
 static int title_of_marks(struct maker *m, char *tail, size_t room, struct errmsg *err)
 {
     uint32_t most = m->row->stratum >= STRATUM_DAY ? 2 : 1, told = 0;
     int r = 0;
     for (uint32_t i = 0; i < m->mark_count && i < most && r == 0; i++) {
         const struct sum_mark *mark = m->marks[i].mark;
+        size_t before = m->b->size;
         if (i > 0)
             buf_puts(m->b, "; ");
         r = append_stream(m, m->marks[i].part->stream, err);
@@ -663,6 +666,11 @@ static int title_of_marks(struct maker *m, char *tail, size_t room, struct errms
         }
         if (mark->times > 1)
             buf_printf(m->b, " (%u times)", mark->times);
+        if (i > 0 && m->b->size > sizeof(m->c->title) - TITLE_TAIL) {
+            m->b->size = before;
+            m->b->data[before] = '\0';
+            break;
+        }
         told += mark->times;
     }
     if (m->row->unusual > told)

@@ -176,8 +176,10 @@ static void put_label(struct summariser *s, const struct moment *m, const struct
         n = utf8_cut(label.at, n, LABEL_MAX);
         wording_put(w, label.at, n);
         wording_printf(w, "\xe2\x80\xa6");
-    } else {
+    } else if (n > 0) {
         wording_put(w, label.at, n);
+    } else {
+        wording_printf(w, "blank line");
     }
     if (g->count > 1)
         wording_printf(w, " \xc3\x97%u", g->count);

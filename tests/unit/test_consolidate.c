@@ -306,6 +306,46 @@ START_TEST(test_weeks_of_an_older_file)
 }
 END_TEST
 
+/* Two marks with long names: what does not fit is not cut in the middle of a time. */
+START_TEST(test_titles_keep_their_times)
+{
+    static const char *const names[] = {"a-stream-with-a-rather-long-name",
+                                        "another-stream-with-a-long-name"};
+    struct store *s = opened();
+    for (int i = 0; i < 2; i++) {
+        int64_t stream = stream_of(s, names[i]), at = HOUR0 + (i + 1) * 20 * MINUTE;
+        struct record r = {.seq = 1, .time = at, .text = {"a line", 6}};
+        struct unusual u = {.start = at,
+                            .end = at,
+                            .bits = 20,
+                            .z = 9,
+                            .score = 0.9f,
+                            .why = "first line of its kind: compressor number 2 tripped: overcurrent"};
+        struct moment m = {.kind = KIND_TEXT,
+                           .start = at,
+                           .end = at,
+                           .records = &r,
+                           .record_count = 1,
+                           .ended = END_GAP,
+                           .bits = 1,
+                           .bits_max = 20,
+                           .z = 9,
+                           .path = PATH_LATENT,
+                           .unusual = &u,
+                           .unusual_count = 1,
+                           .title = "a line"};
+        for (int k = 0; k < 12; k++, r.seq++)
+            commit_moment(s, stream, names[i], &m);
+    }
+    consolidate_all(s);
+    ck_assert_int_eq(number("SELECT count(*) FROM moment WHERE stratum>2"), 3);
+    ck_assert_int_eq(number("SELECT count(*) FROM moment WHERE stratum>2 AND title GLOB "
+                            "'*22:20 (12 times), and 12 more unusual'"),
+                     3);
+    store_close(s);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("consolidate");
@@ -323,6 +363,7 @@ int main(void)
     tcase_add_test(t, test_words_and_texts);
     tcase_add_test(t, test_local_days);
     tcase_add_test(t, test_weeks_and_months);
+    tcase_add_test(t, test_titles_keep_their_times);
     tcase_add_test(t, test_weeks_of_an_older_file);
     suite_add_tcase(s, t);
     SRunner *runner = srunner_create(s);

@@ -628,6 +628,27 @@ START_TEST(test_text_counts)
 }
 END_TEST
 
+/* A blank line is a kind of line too, and a title has words for it. */
+START_TEST(test_blank_lines)
+{
+    struct out o;
+    struct encoder *encoder;
+    char line[40];
+    ck_assert_int_eq(encoder_new(KIND_TEXT, &encoder), 0);
+    struct pipeline_stream *s =
+        open_stream(&o, (struct pipeline_options){.kind = KIND_TEXT, .encoder = encoder}, 50);
+    for (uint64_t i = 1; i <= 40; i++) {
+        snprintf(line, sizeof(line), "End-Date: 2020-09-13 12:00:%02d", (int)i);
+        push(s, i, begin + (int64_t)i * US_PER_SECOND, i % 2 ? "" : line);
+    }
+    pipeline_stream_flush(s);
+    ck_assert_msg(strstr(o.title, "blank line \xc3\x97"
+                                  "20") != NULL,
+                  "%s", o.title);
+    close_stream(s, &o);
+}
+END_TEST
+
 int main(void)
 {
     setenv("TZ", "UTC", 1);
@@ -651,6 +672,7 @@ int main(void)
     tcase_add_test(t, test_warm_path_allocates_nothing);
     tcase_add_test(t, test_sensor_words);
     tcase_add_test(t, test_text_counts);
+    tcase_add_test(t, test_blank_lines);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);
