@@ -513,6 +513,66 @@ static int match_open(const struct timephrase_parser *p, int i, struct span *ret
     return 1 + n;
 }
 
+/* "the Sunday before 25 October", "the weekend after": the nearest such day on that side. */
+static int match_day_beside(const struct timephrase_parser *p, int k, const struct expr *e,
+                            bool before, struct span *ret)
+{
+    const char *w = p->tokens[k].text;
+    bool weekend = timephrase_is(p, k, "weekend");
+    int weekday = weekend ? 6 : timespec_weekday(w, (int)strlen(w));
+    if (weekday < 0 || (!weekend && strlen(w) <= 3) || e->clock || !e->base)
+        return 0;
+    struct civil c;
+    timestamp_to_civil_local(before ? e->from : e->to - 1, &c);
+    int away = before ? timestamp_weekday(&c) - weekday : weekday - timestamp_weekday(&c);
+    away = (away + 7) % 7 ? (away + 7) % 7 : 7;
+    int first = before ? -away : away;
+    int64_t day = before ? e->from : e->to - 1;
+    *ret = (struct span){timespec_midnight(day, first),
+                         timespec_midnight(day, first + (weekend ? 2 : 1))};
+    return 1;
+}
+
+/*
+ * "the week before 3 August", "10 minutes after 3 am": a stretch beside a time; "two weeks before
+ * 11 August" is not a stretch but that week.
+ */
+static int match_beside(const struct timephrase_parser *p, int i, struct span *ret)
+{
+    bool at, around;
+    int k = i + prepositions(p, i, &at, &around);
+    k += timephrase_is(p, k, "the"); /* "the day": not taken with the preposition */
+    bool whole = k > i && timephrase_is(p, k - 1, "the");
+    k += timephrase_is(p, k, "last");
+    int count = timephrase_number(p, k);
+    k += count > 0;
+    if (count <= 0)
+        count = 1;
+    bool before = timephrase_is(p, k + 1, "before");
+    if (k >= p->count || p->used[k] || (!before && !timephrase_is(p, k + 1, "after")))
+        return 0;
+    struct expr e;
+    int n = match_expr(p, k + 2, true, &e);
+    if (!n)
+        return 0;
+    enum timephrase_unit u = timephrase_unit_at(p, k);
+    if (!u)
+        return match_day_beside(p, k, &e, before, ret) ? k + 2 + n - i : 0;
+    int64_t from, to, unit = timephrase_unit_us(u);
+    expr_span(p, &e, &from, &to);
+    int64_t far = count, near = whole || u < TIMEPHRASE_DAY ? 0 : count - 1;
+    if (u < TIMEPHRASE_DAY) {
+        *ret = before ? (struct span){from - far * unit, from} : (struct span){to, to + far * unit};
+    } else {
+        int days = (int)(unit / US_PER_DAY);
+        *ret = before ? (struct span){timespec_midnight(from, -days * (int)far),
+                                      timespec_midnight(from, -days * (int)near)}
+                      : (struct span){timespec_midnight(to, days * (int)near),
+                                      timespec_midnight(to, days * (int)far)};
+    }
+    return k + 2 + n - i;
+}
+
 /* "[in the] last 10 minutes", "past hour", "just now". */
 static int match_recent(const struct timephrase_parser *p, int i, struct span *ret)
 {
@@ -631,6 +691,8 @@ void timephrase_parse(struct slice text, int64_t now, struct timephrase *ret)
         int n = match_instant(&p, i, &s);
         if (!n)
             n = match_range(&p, i, day.base ? &day : NULL, &s);
+        if (!n)
+            n = match_beside(&p, i, &s);
         if (!n)
             n = match_open(&p, i, &s);
         if (!n)

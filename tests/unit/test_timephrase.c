@@ -179,6 +179,27 @@ START_TEST(test_ranges)
 }
 END_TEST
 
+START_TEST(test_beside)
+{
+    static const struct row rows[] = {
+        {"in the week before 3 august 2026", "2026-07-26T22:00Z", "2026-08-02T22:00Z", ""},
+        {"the day after 3 august 2026", "2026-08-03T22:00Z", "2026-08-04T22:00Z", ""},
+        {"what broke two weeks before 11 august 2026?", "2026-07-27T22:00Z", "2026-08-03T22:00Z",
+         "what broke ?"},
+        {"the two weeks after 3 august 2026", "2026-08-03T22:00Z", "2026-08-17T22:00Z", ""},
+        {"on the sunday before 3 august 2026", "2026-08-01T22:00Z", "2026-08-02T22:00Z", ""},
+        {"the monday after 3 august 2026", "2026-08-09T22:00Z", "2026-08-10T22:00Z", ""},
+        {"last weekend before 10 april 2026", "2026-04-03T22:00Z", "2026-04-05T22:00Z", ""},
+        {"10 minutes before 3 am", "2026-11-23T01:50Z", "2026-11-23T02:00Z", ""},
+        {"an hour after 10:30 today", "2026-11-23T09:30Z", "2026-11-23T10:30Z", ""},
+        {"the day before", NOTHING, NULL, "the day before"},
+        {"the week before the crash", NOTHING, NULL, "the week before the crash"},
+        {"the sun before the storm", NOTHING, NULL, "the sun before the storm"},
+    };
+    CHECK_ROWS("Europe/Berlin", NOW, rows);
+}
+END_TEST
+
 START_TEST(test_left_alone)
 {
     static const struct row rows[] = {
@@ -263,6 +284,7 @@ int main(void)
     tcase_add_test(t, test_parts_and_clocks);
     tcase_add_test(t, test_relative);
     tcase_add_test(t, test_ranges);
+    tcase_add_test(t, test_beside);
     tcase_add_test(t, test_left_alone);
     tcase_add_test(t, test_daylight_saving);
     tcase_add_test(t, test_any_input);
