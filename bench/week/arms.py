@@ -350,7 +350,7 @@ ARMS = {
     "evict-random": lambda: Varve({"memory": {"evict": "random"}}),
     "no-tau": lambda: Varve({"memory": {"decay": "wall"}}),
     "tau-slow": lambda: Varve({"memory": {"tau_sign": "slow"}}),
-    "no-refine": lambda: Varve({"memory": {"refine": "off"}}),
+    "refine": lambda: Varve({"memory": {"refine": "on"}}),
     "no-neighbours": lambda: Varve(ask={"without": ["neighbours"]}),
     "no-lending": lambda: Varve(ask={"without": ["lending"]}),
     "no-coarse": lambda: Varve(ask={"without": ["coarse"]}),
