@@ -160,13 +160,12 @@ static struct candidate *candidate_at(struct search *s, int64_t id)
     return &s->found[s->count - 1];
 }
 
-/* Rows of one word between two moments, at most `limit`. Reading back costs three times as much. */
-static int read_rows(struct search *s, uint32_t word, bool back, int64_t low, int64_t high,
-                     uint32_t limit, struct errmsg *err)
+/* Rows of one form of a word. */
+static int read_form(struct search *s, uint32_t word, const char *text, bool back, int64_t low,
+                     int64_t high, uint32_t limit, struct errmsg *err)
 {
     sqlite3_stmt *stmt = NULL;
     char match[WORD_MAX + 3];
-    const char *text = s->q->rank->words.words[word].text;
     int size = snprintf(match, sizeof(match), "\"%s\"", text);
     int rc = reader_statement(s->r, back ? SQL_WORD_ROWS_BACK : SQL_WORD_ROWS, &stmt, err);
     if (rc)
@@ -174,7 +173,7 @@ static int read_rows(struct search *s, uint32_t word, bool back, int64_t low, in
     sqlite3_bind_text(stmt, 1, match, size, SQLITE_STATIC);
     sqlite3_bind_int64(stmt, 2, low * WORDS_ROWS);
     sqlite3_bind_int64(stmt, 3, high * WORDS_ROWS + WORDS_ROWS - 1);
-    sqlite3_bind_int64(stmt, 4, limit);
+    sqlite3_bind_int64(stmt, 4, limit < s->rows_left ? limit : s->rows_left);
     while ((rc = sql_step(stmt, err)) == 0) {
         int64_t id = sqlite3_column_int64(stmt, 0) / WORDS_ROWS;
         s->rows_left -= s->rows_left > 0;
@@ -187,6 +186,21 @@ static int read_rows(struct search *s, uint32_t word, bool back, int64_t low, in
     }
     sqlite3_reset(stmt);
     return rc == SQL_DONE ? 0 : rc;
+}
+
+/*
+ * Rows of one word between two moments, at most `limit` a form. Reading back costs three times as
+ * much.
+ */
+static int read_rows(struct search *s, uint32_t word, bool back, int64_t low, int64_t high,
+                     uint32_t limit, struct errmsg *err)
+{
+    const struct rank_query *q = s->q->rank;
+    int rc = read_form(s, word, q->words.words[word].text, back, low, high, limit, err);
+    for (uint32_t i = 0; i < q->forms.count && rc == 0; i++)
+        if (q->forms.forms[i].word == word)
+            rc = read_form(s, word, q->forms.forms[i].text, back, low, high, limit, err);
+    return rc;
 }
 
 /* A word with too many rows: the newest, then slices over the whole range. */
@@ -206,7 +220,7 @@ static int sample_rows(struct search *s, uint32_t word, struct errmsg *err)
 /* Rows of a word inside the rowid bounds, as if they were spread evenly. */
 static uint32_t expected_rows(const struct search *s, uint32_t word, int64_t newest)
 {
-    double rows = words_df_rows(s->r->df, s->q->rank->words.words[word].hash);
+    double rows = s->q->rank->rows[word];
     if (!s->span.bounded || newest <= 0)
         return (uint32_t)rows;
     int64_t high = s->span.high < newest ? s->span.high : newest;

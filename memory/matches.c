@@ -39,8 +39,7 @@ static uint64_t rarest_known(const struct reader *r, const struct rank_query *q,
         double best = 0;
         uint64_t next = 0;
         for (uint32_t i = 0; i < q->words.count; i++)
-            if (among >> i & 1 && !(mask >> i & 1) && q->idf[i] > best &&
-                words_df_rows(r->df, q->words.words[i].hash)) {
+            if (among >> i & 1 && !(mask >> i & 1) && q->idf[i] > best && q->rows[i]) {
                 best = q->idf[i];
                 next = 1ull << i;
             }
@@ -140,7 +139,7 @@ static uint64_t common_words(const struct reader *r, const struct rank_query *q)
 {
     uint64_t mask = 0;
     for (uint32_t i = 0; i < q->words.count; i++)
-        if (words_df_rows(r->df, q->words.words[i].hash) > COMMON_ROWS)
+        if (q->rows[i] > COMMON_ROWS)
             mask |= 1ull << i;
     return mask;
 }
@@ -191,8 +190,7 @@ int matches_find(struct reader *r, struct slice text, const struct reader_filter
         return rc;
     /* The sieve reads the rarest words first: this one is cut only where it is common itself. */
     uint64_t rarest = rarest_known(r, &ret->rank, UINT64_MAX, 1);
-    if (bounded &&
-        words_df_rows(r->df, words.words[__builtin_ctzll(rarest)].hash) > CANDIDATE_ROWS / 2)
+    if (bounded && ret->rank.rows[__builtin_ctzll(rarest)] > CANDIDATE_ROWS / 2)
         ret->all = false;
     keep_like_best(r, ret, how);
     return 0;

@@ -18,12 +18,16 @@
 #define SESSION_RECORDS 512           /* streams that never pause: cut there */
 #define NEAR_WORDS 4
 #define HEAD_MAX 40 /* bytes of an author's name before the colon */
+#define KIN_LETTERS 4
+#define TOLD_SPAN (7 * US_PER_DAY) /* how long after a time it is told of, less and less */
+#define TOLD_SHARE 0.5
 
 const struct rank_weights rank_weights_default = {
     .k1 = 0.8,
     .b = 0.35,
     .near = 0.2,
     .coverage = 1.0,
+    .kin = 0.5,
     .next = 0.5,
     .next2 = 0.3,
     .reply = 0.2,
@@ -31,34 +35,72 @@ const struct rank_weights rank_weights_default = {
     .session = 0.6,
     .others = 0.5,
     .question = 0.25,
-    .date = 0.4,
+    .date = 5,
     .latent = 0, /* hashed latents of whole moments add nothing to words: measured */
 };
+
+double rank_idf(double with, double total)
+{
+    if (with > total)
+        with = total;
+    return log(1 + (total - with + 0.5) / (with + 0.5));
+}
+
+/* The first letters of a word of letters only: numbers and names with figures have no kin. */
+static uint32_t head_of(const char *text, size_t size)
+{
+    uint32_t head;
+    for (size_t i = 0; i < size; i++)
+        if (text[i] < 'a' || text[i] > 'z')
+            return 0;
+    if (size < KIN_LETTERS)
+        return 0;
+    memcpy(&head, text, sizeof(head));
+    return head;
+}
+
+static void put_slot(struct rank_query *q, uint64_t hash, uint32_t index)
+{
+    uint8_t at = (uint8_t)hash;
+    while (q->slots[at])
+        at++;
+    q->slots[at] = (uint8_t)(index + 1);
+}
 
 void rank_query_init(struct rank_query *q, const struct words_query *words,
                      const struct words_df *df)
 {
     *q = (struct rank_query){.words = *words};
-    double total = (double)words_df_total_records(df) + 1;
+    double with[WORDS_QUERY_MAX], total = (double)words_df_total_records(df) + 1;
     for (uint32_t i = 0; i < words->count; i++) {
-        double with = words_df_records(df, words->words[i].hash);
-        if (with > total)
-            with = total;
-        q->idf[i] = log(1 + (total - with + 0.5) / (with + 0.5));
+        q->rows[i] = words_df_rows(df, words->words[i].hash);
+        with[i] = words_df_records(df, words->words[i].hash);
+        q->heads[i] = head_of(words->words[i].text, words->words[i].size);
+        put_slot(q, words->words[i].hash, i);
+    }
+    wordforms_of(words, &q->forms);
+    for (uint32_t i = 0; i < q->forms.count; i++) {
+        uint32_t word = q->forms.forms[i].word;
+        q->rows[word] += words_df_rows(df, q->forms.forms[i].hash);
+        with[word] += words_df_records(df, q->forms.forms[i].hash);
+        put_slot(q, q->forms.forms[i].hash, WORDS_QUERY_MAX + i);
+    }
+    for (uint32_t i = 0; i < words->count; i++) {
+        q->idf[i] = rank_idf(with[i], total);
         q->idf_sum += q->idf[i];
-        uint8_t at = (uint8_t)words->words[i].hash;
-        while (q->slots[at])
-            at++;
-        q->slots[at] = (uint8_t)(i + 1);
     }
 }
 
-/* Index of a word of the question, or -1. */
+/* Index of the word of the question that this is, or is a form of; -1: of none. */
 static int find_word(const struct rank_query *q, uint64_t hash)
 {
-    for (uint8_t at = (uint8_t)hash; q->slots[at]; at++)
-        if (q->words.words[q->slots[at] - 1].hash == hash)
-            return q->slots[at] - 1;
+    for (uint8_t at = (uint8_t)hash; q->slots[at]; at++) {
+        uint32_t i = q->slots[at] - 1u;
+        if (i < WORDS_QUERY_MAX && q->words.words[i].hash == hash)
+            return (int)i;
+        if (i >= WORDS_QUERY_MAX && q->forms.forms[i - WORDS_QUERY_MAX].hash == hash)
+            return q->forms.forms[i - WORDS_QUERY_MAX].word;
+    }
     return -1;
 }
 
@@ -66,7 +108,7 @@ static int find_word(const struct rank_query *q, uint64_t hash)
 struct reading {
     const struct rank_query *q;
     uint32_t length;
-    uint64_t terms;
+    uint64_t terms, kin;
     uint16_t count[WORDS_QUERY_MAX];
     uint32_t last[WORDS_QUERY_MAX];    /* position of the word's last occurrence, from 1 */
     uint8_t distance[WORDS_QUERY_MAX]; /* least distance of word i to word i - 1, 0: not near */
@@ -80,14 +122,27 @@ static void note_pair(struct reading *r, int a, int b, int later)
         r->distance[later] = (uint8_t)d;
 }
 
+static void note_kin(struct reading *r, const struct word *word)
+{
+    uint32_t head;
+    if (word->size < KIN_LETTERS)
+        return;
+    memcpy(&head, word->text, sizeof(head));
+    for (uint32_t i = 0; i < r->q->words.count; i++)
+        if (head == r->q->heads[i] && head_of(word->text, word->size))
+            r->kin |= 1ull << i;
+}
+
 static void read_word(void *arg, const struct word *word)
 {
     struct reading *r = arg;
     r->length++;
     r->head_hash = r->head_hash * 31 + word->hash;
     int i = find_word(r->q, word->hash);
-    if (i < 0)
+    if (i < 0) {
+        note_kin(r, word);
         return;
+    }
     if (r->terms >> i & 1) {
         r->count[i]++;
     } else {
@@ -114,6 +169,25 @@ static double bm25(const struct reading *r, const struct rank_weights *w, double
             score += w->near * (r->q->idf[i] + r->q->idf[i - 1]) / 2 / r->distance[i];
     }
     return score;
+}
+
+/* The weight of the words it has only kin of. */
+static double kin_weight(const struct reading *r)
+{
+    double sum = 0;
+    for (uint64_t rest = r->kin & ~r->terms; rest; rest &= rest - 1)
+        sum += r->q->idf[__builtin_ctzll(rest)];
+    return sum;
+}
+
+double rank_date(const struct rank_query *q, int64_t time, const struct rank_weights *weights)
+{
+    if (!q->dated || time < q->since)
+        return 0;
+    if (time < q->until)
+        return weights->date * q->date_idf;
+    double late = (double)(time - q->until) / (double)TOLD_SPAN;
+    return late < 1 ? TOLD_SHARE * (1 - late) * weights->date * q->date_idf : 0;
 }
 
 double rank_coverage(const struct rank_query *q, uint64_t terms)
@@ -184,7 +258,7 @@ static uint64_t read_record(const struct record *record, struct reading *r)
     struct slice text = record->text;
     uint64_t named = 0;
     r->length = 0;
-    r->terms = 0;
+    r->terms = r->kin = 0;
     r->head_hash = 0;
     size_t head = head_size(text);
     if (head) {
@@ -236,6 +310,7 @@ static void score_own(const struct rank_query *q, const struct rank_moment *mome
             if (out->terms)
                 out->own = (float)(bm25(&reading, w, (double)text.size / s->average) *
                                    (1 + w->coverage * rank_coverage(q, out->terms)));
+            out->own += (float)(w->kin * kin_weight(&reading));
             if (out->own > s->best)
                 s->best = out->own;
         }
@@ -359,14 +434,12 @@ int rank_records(const struct rank_query *q, const struct rank_moment *moments,
     for (uint32_t k = 0; k < s.count; k++) {
         struct rank_record *out = &s.records[k];
         int64_t time = time_of(moments, out);
-        double factor = 1;
-        if (s.traits[k] & TRAIT_QUESTION)
-            factor *= 1 - weights->question;
-        if (q->dated && time >= q->since && time < q->until)
-            factor *= 1 + weights->date;
-        out->total = (float)((out->total + weights->latent * s.best * moments[out->moment].latent *
-                                               (out->total > 0)) *
-                             factor);
+        if (out->total <= 0)
+            continue;
+        double more =
+            weights->latent * s.best * moments[out->moment].latent + rank_date(q, time, weights);
+        double factor = s.traits[k] & TRAIT_QUESTION ? 1 - weights->question : 1;
+        out->total = (float)((out->total + more) * factor);
     }
     *ret = s.records;
     *ret_count = s.count;

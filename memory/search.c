@@ -189,6 +189,20 @@ static double recency_factor(const struct work *w, int64_t time)
     return 1 + w->q->recency * exp(age > 0 ? -age : 0);
 }
 
+/* How rare the question's time is among what was found. */
+static void weigh_date(struct work *w)
+{
+    struct rank_query *rank = &w->out->rank;
+    double total = 0, inside = 0;
+    for (uint32_t i = 0; i < w->count; i++)
+        for (uint32_t k = 0; k < w->passed[i].count; k++) {
+            int64_t time = w->passed[i].records[k].time;
+            total++;
+            inside += time >= rank->since && time < rank->until;
+        }
+    rank->date_idf = rank_idf(inside, total);
+}
+
 static int score_records(struct work *w, struct errmsg *err)
 {
     struct arena *arena = &w->r->scratch;
@@ -241,8 +255,10 @@ static void score_by_index(struct work *w, struct passed *p)
     if (!w->q->without.lending)
         share *= 1 + gone * w->r->weights->session;
     double coverage = rank_coverage(&w->out->rank, p->terms);
-    p->score = share * p->candidate->score * (1 + w->r->weights->coverage * coverage) *
-               recency_factor(w, p->row.end);
+    p->score = share * p->candidate->score * (1 + w->r->weights->coverage * coverage);
+    if (p->score > 0)
+        p->score += share * rank_date(&w->out->rank, p->row.start, w->r->weights);
+    p->score *= recency_factor(w, p->row.end);
 }
 
 static int compare_passed(const void *a, const void *b)
@@ -340,8 +356,11 @@ int search_run(struct reader *r, const struct search_query *q, struct search_res
     rc = candidates_find(r, &cq, &candidates, &ret->candidates, &ret->bounded, err);
     if (rc == 0)
         rc = read_candidates(&w, candidates, ret->candidates, err);
-    if (rc == 0)
-        rc = score_records(&w, err);
+    if (rc)
+        return rc;
+    if (ret->rank.dated)
+        weigh_date(&w);
+    rc = score_records(&w, err);
     if (rc)
         return rc;
     for (uint32_t i = 0; i < w.count; i++)

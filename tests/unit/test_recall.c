@@ -199,6 +199,54 @@ START_TEST(test_date)
 }
 END_TEST
 
+/* What is told soon after a time comes before what is told long after it; a time alone is no hit. */
+START_TEST(test_told_after)
+{
+    int64_t chat = stream_of(store, "chat");
+    remember(chat, "chat", T0, "We went sailing.");
+    remember(chat, "chat", T0 + 40 * 24 * HOUR, "We went sailing.");
+    remember(chat, "chat", T0 - 24 * HOUR, "Nothing of note.");
+    struct recall_found found = searched("Who went sailing on 13 November 2023?", ALL, 0);
+    ck_assert_uint_eq(found.record_count, 2);
+    ck_assert_str_eq(found.records[0].ref, "chat:1");
+    found = searched("Who went sailing on 21 December 2023?", ALL, 0);
+    ck_assert_str_eq(found.records[0].ref, "chat:2");
+}
+END_TEST
+
+/* The word changes with its tense, and is found by each form. */
+START_TEST(test_word_forms)
+{
+    int64_t chat = stream_of(store, "chat");
+    remember(chat, "chat", T0, "Ann bought a lamp.");
+    remember(chat, "chat", T0 + HOUR, "The children have gone home.");
+    ck_assert_str_eq(searched("buy", ALL, 0).records[0].ref, "chat:1");
+    ck_assert_str_eq(searched("did the child go", ALL, 0).records[0].ref, "chat:2");
+    ck_assert_uint_eq(searched("buys", ALL, 0).record_count, 1);
+    ck_assert_uint_eq(searched("by", ALL, 0).record_count, 0);
+    /* One word asked for in two forms stays two words. */
+    struct recall_found found = searched("went go", ALL, 0);
+    ck_assert_str_eq(found.records[0].ref, "chat:2");
+}
+END_TEST
+
+/* Of two records that have the word "debate", the one with a word akin to "dance" answers. */
+START_TEST(test_kin)
+{
+    int64_t chat = stream_of(store, "chat");
+    remember(chat, "chat", T0, "A long debate.");
+    remember(chat, "chat", T0 + 2 * HOUR, "A long debate with the dancers, in the evening, again.");
+    remember(chat, "chat", T0 + 4 * HOUR, "A debate.");
+    ck_assert_str_eq(searched("debate on dance", ALL, 0).records[0].ref, "chat:2");
+    /* Names with figures have none. */
+    remember(chat, "chat", T0 + 6 * HOUR, "node12 restarted.");
+    remember(chat, "chat", T0 + 8 * HOUR, "host12 restarted.");
+    struct recall_found found = searched("node17 restarted", ALL, 0);
+    ck_assert_uint_eq(found.record_count, 2);
+    ck_assert_double_eq_tol(found.records[0].score, found.records[1].score, 1e-6);
+}
+END_TEST
+
 START_TEST(test_recency)
 {
     int64_t log = stream_of(store, "log");
@@ -490,6 +538,9 @@ int main(void)
     tcase_add_test(t, test_neighbours_lend);
     tcase_add_test(t, test_author);
     tcase_add_test(t, test_date);
+    tcase_add_test(t, test_told_after);
+    tcase_add_test(t, test_word_forms);
+    tcase_add_test(t, test_kin);
     tcase_add_test(t, test_recency);
     tcase_add_test(t, test_timeline);
     tcase_add_test(t, test_timeline_strata);
