@@ -30,12 +30,12 @@ const struct rank_weights rank_weights_default = {
     .kin = 0.5,
     .next = 0.5,
     .next2 = 0.3,
-    .reply = 0.2,
-    .author = 0.3,
+    .reply = 0.3,
+    .author = 0.4,
     .session = 0.6,
     .others = 0.5,
     .question = 0.25,
-    .date = 5,
+    .date = 6,
     .latent = 0, /* hashed latents of whole moments add nothing to words: measured */
 };
 
@@ -92,14 +92,14 @@ void rank_query_init(struct rank_query *q, const struct words_query *words,
 }
 
 /* Index of the word of the question that this is, or is a form of; -1: of none. */
-static int find_word(const struct rank_query *q, uint64_t hash)
+static int find_word(const struct rank_query *q, const struct word *word)
 {
-    for (uint8_t at = (uint8_t)hash; q->slots[at]; at++) {
+    for (uint8_t at = (uint8_t)word->hash; q->slots[at]; at++) {
         uint32_t i = q->slots[at] - 1u;
-        if (i < WORDS_QUERY_MAX && q->words.words[i].hash == hash)
+        if (i < WORDS_QUERY_MAX && q->words.words[i].hash == word->hash)
             return (int)i;
-        if (i >= WORDS_QUERY_MAX && q->forms.forms[i - WORDS_QUERY_MAX].hash == hash)
-            return q->forms.forms[i - WORDS_QUERY_MAX].word;
+        if (i >= WORDS_QUERY_MAX && q->forms.forms[i - WORDS_QUERY_MAX].hash == word->hash)
+            return word->negated ? -1 : q->forms.forms[i - WORDS_QUERY_MAX].word;
     }
     return -1;
 }
@@ -138,7 +138,7 @@ static void read_word(void *arg, const struct word *word)
     struct reading *r = arg;
     r->length++;
     r->head_hash = r->head_hash * 31 + word->hash;
-    int i = find_word(r->q, word->hash);
+    int i = find_word(r->q, word);
     if (i < 0) {
         note_kin(r, word);
         return;

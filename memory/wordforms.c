@@ -151,6 +151,7 @@ void wordforms_of(const struct words_query *words, struct wordforms *ret)
     ret->count = 0;
     for (uint32_t i = 0; i < words->count; i++)
         for (size_t k = 0; k < sizeof(lines) / sizeof(*lines); k++)
-            if (holds(lines[k], words->words[i].text, words->words[i].size))
+            if (!words->words[i].negated &&
+                holds(lines[k], words->words[i].text, words->words[i].size))
                 add_forms(words, i, lines[k], ret);
 }

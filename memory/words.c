@@ -62,6 +62,7 @@ struct split {
     void (*each)(void *arg, const struct word *word);
     void *arg;
     uint32_t left; /* of WORDS_TEXT_MAX */
+    bool negated;
 };
 
 struct word_cache *word_cache_new(void)
@@ -95,7 +96,7 @@ static void emit(struct split *s, const char *text, size_t size, uint64_t hash)
     if (s->left == 0)
         return;
     s->left--;
-    struct word word = {text, (uint16_t)size, hash};
+    struct word word = {text, (uint16_t)size, s->negated, hash};
     s->each(s->arg, &word);
 }
 
@@ -216,6 +217,7 @@ static void ascii_run(struct split *s, const char *text, size_t n, size_t at, si
         joiners += class == JOINER;
         folded[i] = (char)(b >= 'A' && b <= 'Z' ? b + 32 : b);
     }
+    s->negated = end + 1 < n && text[end] == '\'' && (text[end + 1] == 't' || text[end + 1] == 'T');
     bool number = letters == 0 || (letters == 1 && folded[size - 1] == 'z'); /* …:07.25Z */
     if (number && size >= 2 && is_clock(text, n, at))
         return;
@@ -332,7 +334,7 @@ int words_each(struct slice text, void (*each)(void *arg, const struct word *wor
     struct thread_state *t = thread_state_get();
     if (!t)
         return ERR_NOMEM;
-    struct split s = {t->words, each, arg, WORDS_TEXT_MAX};
+    struct split s = {t->words, each, arg, WORDS_TEXT_MAX, false};
     size_t i = 0;
     while (i < text.size && s.left) {
         unsigned char class = classes[(unsigned char)text.data[i]];
@@ -346,6 +348,7 @@ int words_each(struct slice text, void (*each)(void *arg, const struct word *wor
             i++;
             continue;
         }
+        s.negated = false;
         if (wide)
             wide_run(&s, text.data + i, end - i);
         else
@@ -366,6 +369,7 @@ static void query_word(void *arg, const struct word *word)
     memcpy(q->words[q->count].text, word->text, word->size);
     q->words[q->count].text[word->size] = '\0';
     q->words[q->count].size = word->size;
+    q->words[q->count].negated = word->negated;
     q->words[q->count++].hash = word->hash;
 }
 

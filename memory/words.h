@@ -24,6 +24,7 @@
 struct word {
     const char *text; /* no NUL behind */
     uint16_t size;
+    bool negated;  /* "'t" follows: the "won" of "won't" is not that of "win" */
     uint64_t hash; /* XXH3-64 of text; low 17 bits are its df bucket */
 };
 
@@ -40,6 +41,7 @@ struct words_query {
     struct {
         char text[WORD_MAX + 1];
         uint16_t size;
+        bool negated;
         uint64_t hash;
     } words[WORDS_QUERY_MAX];
 };
