@@ -146,6 +146,7 @@ static void sketches_loaded(struct work *work)
         sources_apply(
             d); /* first: what a source says of its stream holds for the journal's records too */
     streams_start(d);
+    forgetting_begin(d);
 }
 
 /* ---- stopping ---- */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Streams as the file has them, and the records that a crash left in its journal. */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -28,11 +29,24 @@ static void load_stream(void *arg, const struct store_stream *row)
 static void load_channel(void *arg, uint16_t index, const char *name)
 {
     struct loading *l = arg;
-    uint16_t got;
-    int rc = stream_channel(l->stream, name, strlen(name), &got);
-    if (rc != 0 || got != index)
+    struct live_stream *s = l->stream;
+    char gone[CHANNEL_GONE_ROOM];
+    if (l->status != 0)
+        return;
+    if (index != s->channel_count || index >= CHANNELS_MAX || strlen(name) > CHANNEL_NAME_MAX) {
         l->status = err_set(l->err, ERR_CORRUPT, "stream %s: channel %u (%s) is out of order",
-                            l->stream->row.name, index, name);
+                            s->row.name, index, name);
+        return;
+    }
+    s->channels[index] = mem_strndup(name, strlen(name));
+    if (!s->channels[index]) {
+        l->status = err_set(l->err, ERR_NOMEM, "out of memory");
+        return;
+    }
+    s->channel_count++;
+    snprintf(gone, sizeof(gone), "(forgotten %u)", index);
+    if (strcmp(name, gone) == 0)
+        stream_forget_channel(s, index);
 }
 
 static struct live_stream *find_id(struct daemon *d, int64_t id)
@@ -198,6 +212,7 @@ static void free_stream(struct live_stream *s)
     for (uint16_t i = 0; i < s->channel_count; i++)
         mem_free(s->channels[i]);
     mem_free(s->channels);
+    mem_free(s->channels_gone);
     mem_free(s);
 }
 

@@ -38,19 +38,30 @@ void stream_retire(struct live_stream *s)
     s->retired = STREAM_LEAVING;
 }
 
-static void refuse(struct batch *b, int status, const struct errmsg *err)
+void stream_refuse(struct batch *b, int status, const struct errmsg *err)
 {
     if (b->acked_cb)
         b->acked_cb(b, status, 0, err);
     batch_free(b);
 }
 
-/* The fresh stream numbers its channels anew. */
-static int move_channels(struct batch *b, struct live_stream *to)
+static bool is_numbered(const struct record *r, const struct live_stream *from,
+                        const struct live_stream *to)
+{
+    bool good = from == to;
+    for (uint32_t k = 0; k < r->sample_count && good; k++)
+        good = !atomic_load(&from->channels_gone[r->samples[k].channel]);
+    return good;
+}
+
+/* A fresh stream numbers its channels anew, another those that were forgotten. */
+int stream_renumber(struct batch *b, struct live_stream *to)
 {
     const struct live_stream *from = b->stream;
     for (uint32_t i = 0; i < b->count; i++) {
         const struct record *r = &b->records[i];
+        if (is_numbered(r, from, to))
+            continue;
         struct sample *samples = arena_alloc(&b->arena, r->sample_count * sizeof(*samples) + 1);
         if (!samples)
             return ERR_NOMEM;
@@ -69,10 +80,10 @@ static int move_channels(struct batch *b, struct live_stream *to)
 
 static void pass_on(struct batch *b, struct live_stream *to)
 {
-    int rc = b->stream->row.kind == KIND_SENSOR ? move_channels(b, to) : 0;
+    int rc = b->stream->row.kind == KIND_SENSOR ? stream_renumber(b, to) : 0;
     if (rc != 0) {
         struct errmsg err = {""};
-        refuse(b, err_set(&err, rc, "stream %s: %s", to->row.name, err_text(rc)), &err);
+        stream_refuse(b, err_set(&err, rc, "stream %s: %s", to->row.name, err_text(rc)), &err);
         return;
     }
     b->stream = to;
@@ -90,7 +101,7 @@ static void pass_on_held(struct live_stream *s, struct live_stream *to, int stat
         if (to)
             pass_on(b, to);
         else
-            refuse(b, status, err);
+            stream_refuse(b, status, err);
         b = next;
     }
     streams_resume(s->daemon);

@@ -200,6 +200,12 @@ void stream_submit(struct batch *b)
         stream_hold(b);
         return;
     }
+    int rc = s->any_gone ? stream_renumber(b, s) : 0;
+    if (rc != 0) {
+        struct errmsg err = {""};
+        stream_refuse(b, err_set(&err, rc, "stream %s: %s", s->row.name, err_text(rc)), &err);
+        return;
+    }
     b->channels = s->channel_count;
     b->item = (struct stream_item){.kind = ITEM_ADMIT, .batch = b};
     if (s->policy == STREAM_LIVE && stream_is_full(s))
@@ -374,13 +380,16 @@ struct live_stream *stream_adopt(struct daemon *d, const struct store_stream *ro
     atomic_store(&s->counters.gaps, row->gaps);
     atomic_store(&s->counters.dropped, row->dropped);
     atomic_store(&s->counters.redacted, row->redacted);
-    if (row->kind == KIND_SENSOR)
+    if (row->kind == KIND_SENSOR) {
         s->channels = mem_calloc(CHANNELS_MAX, sizeof(*s->channels));
+        s->channels_gone = mem_calloc(CHANNELS_MAX, sizeof(*s->channels_gone));
+    }
     struct errmsg err;
-    if ((row->kind == KIND_SENSOR && !s->channels) || seqs_new(row->next_seq, &s->seqs) != 0 ||
+    if ((row->kind == KIND_SENSOR && (!s->channels || !s->channels_gone)) || seqs_new(row->next_seq, &s->seqs) != 0 ||
         (row->kind == KIND_TEXT && make_redactor(d->config, &s->redactor, &err) != 0)) {
         seqs_free(s->seqs);
         mem_free(s->channels);
+        mem_free(s->channels_gone);
         mem_free(s);
         return NULL;
     }
@@ -478,7 +487,8 @@ int stream_channel(struct live_stream *s, const char *name, size_t size, uint16_
     if (size == 0 || size > CHANNEL_NAME_MAX || memchr(name, '\0', size))
         return ERR_INVALID;
     for (uint16_t i = 0; i < s->channel_count; i++) {
-        if (strncmp(s->channels[i], name, size) == 0 && s->channels[i][size] == '\0') {
+        if (!atomic_load(&s->channels_gone[i]) && strncmp(s->channels[i], name, size) == 0 &&
+            s->channels[i][size] == '\0') {
             *ret_index = i;
             return 0;
         }
@@ -491,4 +501,19 @@ int stream_channel(struct live_stream *s, const char *name, size_t size, uint16_
     s->channels[s->channel_count] = copy;
     *ret_index = s->channel_count++;
     return 0;
+}
+
+void stream_forget_channel(struct live_stream *s, uint16_t index)
+{
+    atomic_store(&s->channels_gone[index], true);
+    s->any_gone = true;
+}
+
+const char *stream_channel_name(const struct live_stream *s, uint16_t index,
+                                char room[CHANNEL_GONE_ROOM])
+{
+    if (!atomic_load(&s->channels_gone[index]))
+        return s->channels[index];
+    snprintf(room, CHANNEL_GONE_ROOM, "(forgotten %u)", index);
+    return room;
 }

@@ -66,6 +66,8 @@ struct live_stream {
     uint64_t refused_tag; /* of the last batch that the journal could not take */
     char **channels;      /* sensor: names by index; slots are filled once and stay */
     uint16_t channel_count;
+    atomic_bool *channels_gone; /* forgotten: their numbers are not used any more. Any thread reads */
+    bool any_gone;
     struct work work;
     enum stream_retired retired;   /* retire.c */
     struct batch *held;            /* while it is leaving */
@@ -159,6 +161,20 @@ void stream_open(struct daemon *d, const char *name, enum stream_kind kind, cons
                  void *arg);
 /* Index of a channel, made when it is new; ERR_LIMIT, ERR_INVALID, ERR_NOMEM. Loop. */
 int stream_channel(struct live_stream *s, const char *name, size_t size, uint16_t *ret_index);
+
+/*
+ * A channel's name goes: samples of it that still come get a new number, and what is written from
+ * now on calls the old one "(forgotten N)". Loop.
+ */
+void stream_forget_channel(struct live_stream *s, uint16_t index);
+/* The name, in `room` if it was forgotten. Any thread. */
+#define CHANNEL_GONE_ROOM 24
+const char *stream_channel_name(const struct live_stream *s, uint16_t index,
+                                char room[CHANNEL_GONE_ROOM]);
+/* Numbers a batch's samples as `to` numbers its channels; ERR_NOMEM, ERR_LIMIT. Loop. */
+int stream_renumber(struct batch *b, struct live_stream *to);
+/* Tells a batch's submitter that it was not taken. */
+void stream_refuse(struct batch *b, int status, const struct errmsg *err);
 
 /* Takes the batch over; its acked_cb is called in the end, whatever happens. Loop. */
 void stream_submit(struct batch *b);

@@ -269,8 +269,9 @@ static int journal_apply(struct write_job *job, struct store *store, struct errm
     struct batch *b = container_of(job, struct batch, job);
     int64_t stream = b->stream->row.id;
     int rc = 0;
+    char room[CHANNEL_GONE_ROOM];
     for (uint16_t i = b->channels_from; i < b->channels && rc == 0; i++)
-        rc = store_channel_put(store, stream, i, b->stream->channels[i], err);
+        rc = store_channel_put(store, stream, i, stream_channel_name(b->stream, i, room), err);
     if (rc == 0 && b->count > 0) {
         struct slice block = {b->block.data, b->block.size};
         rc = store_pending_put(store, stream, b->seq_first, b->seq_last, b->count, block,
@@ -367,8 +368,10 @@ static int on_moment(void *arg, const struct moment *m)
 static int tell_channels(struct live_stream *s, uint16_t upto)
 {
     int rc = 0;
+    char room[CHANNEL_GONE_ROOM];
     while (s->channels_told < upto && rc == 0) {
-        rc = pipeline_stream_channel(s->pipeline, s->channels_told, s->channels[s->channels_told]);
+        rc = pipeline_stream_channel(s->pipeline, s->channels_told,
+                                     stream_channel_name(s, s->channels_told, room));
         if (rc == 0)
             s->channels_told++;
     }

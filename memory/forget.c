@@ -196,6 +196,16 @@ static int room_step(struct store *s, struct forget *f, struct errmsg *err)
     return pages > VACUUM_PAGES ? STORE_MORE : through(f, 0, FORGET_FILE);
 }
 
+/* What was saved before a model was cleaned; the caller saves it anew. */
+static int drop_models(struct store *s, struct errmsg *err)
+{
+    int r = sql_exec(s->db,
+                     "DELETE FROM state WHERE key IN "
+                     "(SELECT 'model/' || id FROM forget WHERE what=20)",
+                     err);
+    return r ? r : sql_exec(s->db, "DELETE FROM forget WHERE what=20", err);
+}
+
 static int ending(struct store *s, struct forget *f, struct errmsg *err)
 {
     return through(f, sql_exec(s->db, "DELETE FROM forget", err), FORGET_DONE);
@@ -223,7 +233,7 @@ int forget_step(struct store *s, struct forget *f, struct errmsg *err)
     case FORGET_ERASING:
         return erasing(s, f, err);
     case FORGET_MODELS:
-        return through(f, sql_exec(s->db, "DELETE FROM forget WHERE what=20", err), FORGET_INDEX);
+        return through(f, drop_models(s, err), FORGET_INDEX);
     case FORGET_INDEX:
         return index_step(s, f, err);
     case FORGET_ROOM:
@@ -296,12 +306,6 @@ static int carry_to_end(struct store *s, struct forget *f, struct errmsg *err)
         if (f->now.phase == FORGET_FILE && !f->scrub.started &&
             clock_mono(clock_system()) - file_since > READER_WAIT_US)
             return err_set(err, ERR_BUSY, "another program reads the file");
-        /* Which words of the models were meant is not known any more. */
-        if (f->now.phase == FORGET_MODELS)
-            r = sql_exec(s->db,
-                         "DELETE FROM state WHERE key IN "
-                         "(SELECT 'model/' || id FROM forget WHERE what=20)",
-                         err);
         while (r == 0 && (r = store_make_room(s, FORGET_STEP_ROOM, err)) == STORE_MORE)
             r = 0;
         r = r == STORE_NO_ROOM ? 0 : r;

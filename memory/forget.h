@@ -31,7 +31,8 @@ struct forget_selector {
 enum forget_phase {
     FORGET_PLANNING,
     FORGET_ERASING,
-    FORGET_MODELS, /* the caller's: models of forget_streams must drop what forget_knows */
+    FORGET_MODELS, /* the caller's: models of forget_streams must drop what forget_knows before the
+                      step, which takes their states from the file, and be saved after it */
     FORGET_INDEX,  /* deleted words leave the index when its segments merge */
     FORGET_ROOM,   /* free pages go back to the file system */
     FORGET_FILE,   /* the rest of the file is cleared: outside of a transaction */

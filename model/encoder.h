@@ -42,7 +42,8 @@ struct encoder_ops {
     int (*save)(const struct encoder *e, bool brief, struct buf *out);
     int (*load)(struct encoder *e, const void *data, size_t size, struct errmsg *err);
     void (*free)(struct encoder *e);
-    /* Drops every text it keeps of which `knows` says so; NULL: it keeps none. */
+    /* Drops every text it keeps of which `knows` says so, and channels so named with all it knows of
+     * them; NULL: it keeps none. */
     void (*forget)(struct encoder *e, bool (*knows)(const void *arg, const char *text, size_t size),
                    const void *arg);
 };

@@ -261,6 +261,22 @@ static int load(struct encoder *e, const void *data, size_t size, struct errmsg 
     return r;
 }
 
+/* With its name goes what was learnt of it. */
+static void forget(struct encoder *e, bool (*knows)(const void *arg, const char *text, size_t size),
+                   const void *arg)
+{
+    struct sensor_encoder *s = self(e);
+    for (uint32_t i = 0; i < CHANNELS_MAX; i++) {
+        struct channel *c = s->channels[i];
+        if (!c || !knows(arg, c->name, strlen(c->name)))
+            continue;
+        free_channel(c);
+        s->channels[i] = NULL;
+        s->count--;
+    }
+    memset(s->why, 0, sizeof(s->why));
+}
+
 static void free_encoder(struct encoder *e)
 {
     drop_channels(self(e));
@@ -286,6 +302,7 @@ static const struct encoder_ops ops = {
     .save = save,
     .load = load,
     .free = free_encoder,
+    .forget = forget,
 };
 
 int sensor_encoder_new(struct encoder **ret)

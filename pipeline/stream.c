@@ -353,6 +353,7 @@ void pipeline_stream_forget(struct pipeline_stream *s,
 {
     if (s->encoder->ops->forget)
         s->encoder->ops->forget(s->encoder, knows, arg);
+    summariser_forget(s->summariser, knows, arg);
 }
 
 uint64_t pipeline_stream_observed(const struct pipeline_stream *s)

@@ -78,7 +78,8 @@ int pipeline_stream_flush(struct pipeline_stream *s);
 void pipeline_stream_load_set(struct pipeline_stream *s, double fill);
 
 void pipeline_stream_stats(const struct pipeline_stream *s, struct pipeline_stats *ret);
-/* Texts that the model keeps and `knows` says so of go. */
+/* Texts that the model keeps and `knows` says so of go, and channels so named; tell the names of those
+ * that stay again. */
 void pipeline_stream_forget(struct pipeline_stream *s,
                             bool (*knows)(const void *arg, const char *text, size_t size),
                             const void *arg);

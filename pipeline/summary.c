@@ -94,6 +94,15 @@ int summariser_channel(struct summariser *s, uint16_t index, const char *name)
     return 0;
 }
 
+void summariser_forget(struct summariser *s,
+                       bool (*knows)(const void *arg, const char *text, size_t size),
+                       const void *arg)
+{
+    for (uint32_t i = 0; i < s->channel_room; i++)
+        if (knows(arg, s->channels[i].name, strlen(s->channels[i].name)))
+            memset(&s->channels[i], 0, sizeof(s->channels[i]));
+}
+
 /* ---- state ---- */
 
 int summariser_save(const struct summariser *s, struct buf *out)

@@ -29,6 +29,11 @@ void summariser_free(struct summariser *s);
 /* Sensors: a channel's name. */
 int summariser_channel(struct summariser *s, uint16_t index, const char *name);
 
+/* Sensors: channels whose names `knows` says so of begin anew, nameless. */
+void summariser_forget(struct summariser *s,
+                       bool (*knows)(const void *arg, const char *text, size_t size),
+                       const void *arg);
+
 /*
  * Reads kind, records and record_count of `m` and fills start, end, flags, bits, bits_max, z,
  * unusual, entities, tallies, facts, title and gist. All of it points into the summariser and lives until the next

@@ -85,7 +85,8 @@ static int find_channels(struct forecast *f, struct errmsg *err)
     f->end = s->channel_count;
     if (!name)
         return 0;
-    while (f->first < f->end && strcmp(s->channels[f->first], name) != 0)
+    char room[CHANNEL_GONE_ROOM];
+    while (f->first < f->end && strcmp(stream_channel_name(s, f->first, room), name) != 0)
         f->first++;
     if (f->first == f->end)
         return err_set(err, ERR_NOTFOUND, "stream %s has no channel \"%s\"", s->row.name, name);

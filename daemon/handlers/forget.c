@@ -3,7 +3,7 @@
  * memory.forget. Happy path: the streams that are meant are flushed, so that what was acknowledged
  * lies in moments; then the writer does one bounded step of memory/forget.h after the other, other
  * jobs between them; when the records are gone the models of their streams drop the words that only
- * these held, and are saved; then the file is cleared, and the receipt is sent.
+ * these held, their states go from the file and are saved anew; then the file is cleared, and the receipt is sent.
  *
  * One at a time. When the daemon stops in the middle, the next start carries it to its end.
  */
@@ -31,7 +31,9 @@ struct forgetting {
     struct daemon *daemon;
     struct ipc_request *req;
     struct forget *forget;
-    struct live_stream *leaving; /* the stream that goes as a whole; NULL: none */
+    struct forget_selector selector; /* its match is not kept */
+    struct live_stream *stream;      /* that is named; NULL: none */
+    struct live_stream *leaving;     /* the stream that goes as a whole; NULL: none */
     struct write_job job;
     unsigned waiting; /* for flushes or models */
     int status;       /* of these */
@@ -112,14 +114,13 @@ static bool knows(const void *arg, const char *text, size_t size)
 static void clean_model(struct stream_call *call, struct pipeline_stream *pipeline)
 {
     struct model_call *m = container_of(call, struct model_call, call);
-    if (!pipeline)
+    if (!pipeline) { /* no memory for it: it begins anew */
+        buf_clear(&m->stream->learnt_before);
         return;
+    }
     pipeline_stream_forget(pipeline, knows, m->forgetting->forget);
-    m->stream->learnt = true; /* its snapshot in the file is replaced */
-}
-
-static void ask_again(struct stream_call *call, struct pipeline_stream *pipeline)
-{
+    m->stream->channels_told = 0; /* what it dropped of channels that stay */
+    m->stream->learnt = true;
 }
 
 /* One less to wait for; the last goes on, or ends where one of them failed. */
@@ -133,23 +134,12 @@ static void waited(struct forgetting *f)
         step(f);
 }
 
-static void model_saved(struct stream_call *call)
+static void model_cleaned(struct stream_call *call)
 {
     struct model_call *m = container_of(call, struct model_call, call);
     struct forgetting *f = m->forgetting;
     mem_free(m);
     waited(f);
-}
-
-/* The snapshot is posted to the writer before this call's second turn has passed, and so lies
- * before the next step. */
-static void model_cleaned(struct stream_call *call)
-{
-    struct model_call *m = container_of(call, struct model_call, call);
-    stream_snapshot(m->stream);
-    call->run = ask_again;
-    call->done = model_saved;
-    stream_ask_model(m->stream, call);
 }
 
 static struct live_stream *find_id(struct daemon *d, int64_t id)
@@ -180,6 +170,18 @@ static void clean_models(struct forgetting *f)
         stream_ask_model(s, &m->call);
     }
     waited(f);
+}
+
+/* The old states are out of the file; one that cannot be saved now is learnt again after a kill. */
+static void save_models(struct forgetting *f)
+{
+    uint32_t n;
+    const int64_t *ids = forget_streams(f->forget, &n);
+    for (uint32_t i = 0; i < n; i++) {
+        struct live_stream *s = find_id(f->daemon, ids[i]);
+        if (s)
+            stream_snapshot(s);
+    }
 }
 
 /* ---- steps ---- */
@@ -222,6 +224,8 @@ static void step_done(struct write_job *job)
         return;
     }
     drop_sketches(f);
+    if (before == FORGET_MODELS && phase != before)
+        save_models(f);
     if (phase == FORGET_DONE)
         end(f, 0);
     else if (f->daemon->stopping)
@@ -311,21 +315,67 @@ static int read_selector(struct daemon *d, const struct ipc_request *req,
     return rc;
 }
 
+static bool is_timeless(const struct forget_selector *x)
+{
+    return x->since == TIME_UNKNOWN && x->until == TIME_UNKNOWN;
+}
+
+/* All records of a channel whose name holds the pattern go, so the name does, too; with times others
+ * may be left, and it stays. */
+static int forget_channels(struct forgetting *f)
+{
+    const struct forget_selector *x = &f->selector;
+    int rc = 0;
+    if (!x->match.size || !is_timeless(x) || x->dry)
+        return 0;
+    for (struct live_stream *s = f->daemon->streams; s && rc == 0; s = s->next) {
+        if (x->stream && s != f->stream)
+            continue;
+        for (uint16_t i = 0; i < s->channel_count && rc == 0; i++) {
+            struct slice name = {s->channels[i], strlen(s->channels[i])};
+            if (!forget_knows(f->forget, name))
+                continue;
+            stream_forget_channel(s, i);
+            rc = forget_channel(f->forget, s->row.id, i);
+        }
+    }
+    return rc;
+}
+
+/* What was sent before lies in moments when the first step is done, nothing of it in the journal. */
+void forgetting_begin(struct daemon *d)
+{
+    struct forgetting *f = d->forgetting;
+    const struct forget_selector *x = f ? &f->selector : NULL;
+    if (!f)
+        return;
+    if (d->stopping) {
+        end(f, err_set(&f->err, ERR_CLOSED, "the daemon is stopping"));
+        return;
+    }
+    if (f->stream && !x->match.size && is_timeless(x) && !x->dry) {
+        f->leaving = f->stream;
+        stream_retire(f->stream);
+    }
+    if (forget_channels(f) != 0)
+        end(f, err_set(&f->err, ERR_NOMEM, "out of memory"));
+    else if (x->id)
+        step(f);
+    else
+        flush_streams(f, x->stream);
+}
+
 void handle_forget(struct daemon *d, struct ipc_request *req)
 {
-    struct forget_selector x;
-    struct live_stream *stream;
     struct errmsg err = {""};
     struct forgetting *f = mem_calloc(1, sizeof(*f));
     int rc = f ? 0 : err_set(&err, ERR_NOMEM, "out of memory");
     if (rc == 0 && d->forgetting)
         rc = err_set(&err, ERR_BUSY, "another forgetting is under way");
-    if (rc == 0 && !d->sketches_loaded)
-        rc = err_set(&err, ERR_BUSY, "the daemon is still starting");
     if (rc == 0)
-        rc = read_selector(d, req, &x, &stream, &err);
+        rc = read_selector(d, req, &f->selector, &f->stream, &err);
     if (rc == 0)
-        rc = forget_new(&x, &f->forget, &err);
+        rc = forget_new(&f->selector, &f->forget, &err);
     if (rc != 0) {
         mem_free(f);
         reply_error(req, rc, &err);
@@ -334,15 +384,8 @@ void handle_forget(struct daemon *d, struct ipc_request *req)
     f->daemon = d;
     f->req = req;
     d->forgetting = f;
-    bool whole = stream && !x.match.size && x.since == TIME_UNKNOWN && x.until == TIME_UNKNOWN;
-    if (whole && !x.dry) {
-        f->leaving = stream;
-        stream_retire(stream);
-    }
-    if (x.id)
-        step(f);
-    else
-        flush_streams(f, x.stream);
+    if (d->sketches_loaded)
+        forgetting_begin(d);
 }
 
 void forgetting_json(const struct daemon *d, struct jsonw *w)

@@ -40,6 +40,8 @@ void handle_feedback(struct daemon *d, struct ipc_request *req);
 
 /* forget.c */
 void handle_forget(struct daemon *d, struct ipc_request *req);
+/* The sketches are there: one that waited for them begins. */
+void forgetting_begin(struct daemon *d);
 /* How far the one under way is, or null; of status. */
 void forgetting_json(const struct daemon *d, struct jsonw *w);
 

@@ -119,6 +119,8 @@ static int find_apply(struct write_job *job, struct store *store, struct errmsg 
 {
     struct note *n = container_of(job, struct note, pin);
     int rc = lookup_moment_of(n->daemon->database, n->stream->row.id, n->seq, &n->id, err);
+    if (rc == ERR_NOTFOUND)
+        rc = err_set(err, ERR_FULL, "the note found no room beside what stays");
     if (rc == 0 && api_bool(n->req->method, n->req->params, "pin"))
         rc = store_pin(store, n->id, true, err);
     return rc;

@@ -12,6 +12,7 @@ import json
 import os
 import pty
 import select
+import sqlite3
 import subprocess
 import threading
 import unittest
@@ -19,6 +20,7 @@ import unittest
 import varvetest
 
 SECRET = "zanzibar"
+CHANNEL = "luxquartz"
 T0 = datetime.datetime(2026, 11, 18, 9, 0, tzinfo=datetime.timezone.utc)
 
 
@@ -93,7 +95,7 @@ class Forget(varvetest.Case):
             self.c.call("stream.flush", stream=stream)
         self.c.call("stream.open", name="room", kind="sensor")
         self.c.append("room", [{"time": at(10 * i), "values": {"celsius": 20 + i % 5,
-                                                              "lux": i % 90}}
+                                                              CHANNEL: i % 90}}
                                for i in range(600)])
         self.c.call("stream.flush", stream="room")
         return self.d
@@ -203,6 +205,7 @@ class Forget(varvetest.Case):
         self.check_gone()
         self.forget("--stream", "room")
         self.check_gone("celsius")
+        self.check_gone(CHANNEL)
 
     def test_a_channel_goes_on(self):
         """An ingest channel of a stream that is forgotten: what it sends next is not lost."""
@@ -234,10 +237,201 @@ class Forget(varvetest.Case):
         self.check_gone()
 
     def test_sensor_channel(self):
+        """With its records goes the name, from a running model too; what comes then is new."""
         self.filled()
-        receipt = self.forget("--match", "LUX")
+        self.c.append("room", [{"time": at(6010), "values": {"celsius": 21}}])
+        self.c.call("stream.flush", stream="room")
+        receipt = self.forget("--match", CHANNEL[:5].upper())
         self.assertEqual(receipt["records"], 600)
-        self.assertEqual(self.d.records("room"), [])
+        self.assertEqual([r["values"] for r in self.d.records("room")], [{"celsius": 21}])
+        self.check_gone(CHANNEL)
+        self.c.append("room", [{"time": at(6020 + 10 * i), "values": {"celsius": 20 + i % 5}}
+                               for i in range(600)])
+        self.c.call("stream.flush", stream="room")
+        self.assertNotIn(CHANNEL, json.dumps(self.c.call("predict.forecast", stream="room")))
+        self.assertEqual(self.d.stop(), 0)
+        self.check_gone(CHANNEL)
+        self.d.start()
+        self.check_gone(CHANNEL)
+        client = self.d.client()
+        fresh = [{"time": at(20000 + 10 * i), "values": {CHANNEL: 5.5 + i % 3, "celsius": 20}}
+                 for i in range(100)]
+        client.append("room", fresh)
+        client.call("stream.flush", stream="room")
+        self.assertEqual([r["values"] for r in self.d.records("room")][-100:],
+                         [r["values"] for r in fresh])
+        self.assertEqual({i["channel"] for i in client.call("predict.forecast", stream="room",
+                                                            channel=CHANNEL)["items"]}, {CHANNEL})
+        self.check_sound()
+        self.assertEqual(self.forget("--match", CHANNEL, "--stream", "room")["records"], 100)
+        self.check_gone(CHANNEL)
+        self.assertEqual(len(self.d.records("room")), 601)
+
+    def test_sensor_channel_at_a_time(self):
+        """Others still use the name."""
+        self.filled(100)
+        self.forget("--match", CHANNEL, "--since", at(0), "--until", at(1000))
+        left = self.d.records("room")
+        self.assertEqual(len(left), 500)
+        self.assertTrue(all(CHANNEL in r["values"] for r in left))
+        self.check_sound()
+
+    def test_a_sensor_goes_on(self):
+        """One that is fed with the channel while it is forgotten keeps all that comes later."""
+        self.filled(100)
+        stop, sent, trouble = threading.Event(), [], []
+
+        def feed():
+            try:
+                with varvetest.Client(self.d.socket) as client:
+                    n = 0
+                    while not stop.is_set():
+                        some = [{"time": at(7000 + n + i), "values": {"celsius": 20, CHANNEL: n + i}}
+                                for i in range(50)]
+                        client.append("room", some)
+                        sent.extend(r["values"] for r in some)
+                        n += 50
+                    client.call("stream.flush", stream="room")
+            except Exception as e:  # pylint: disable=broad-except
+                trouble.append(e)
+        feeder = threading.Thread(target=feed)
+        feeder.start()
+        self.poll(lambda: len(sent) > 200)
+        receipt = self.forget("--match", CHANNEL)
+        behind = len(sent)
+        self.poll(lambda: len(sent) > behind + 200)
+        stop.set()
+        feeder.join()
+        self.assertEqual(trouble, [])
+        self.assertGreaterEqual(receipt["records"], 800)
+        left = [r["values"] for r in self.d.records("room")]
+        self.assertEqual(len(left), 600 + len(sent) - receipt["records"])
+        self.assertEqual(left, sent[len(sent) - len(left):])
+        self.check_sound()
+        self.d.stop()
+        self.d.start()
+        self.assertEqual([r["values"] for r in self.d.records("room")], left)
+        self.assertEqual(self.forget("--match", CHANNEL)["records"], len(left))
+        self.check_gone(CHANNEL)
+
+    def test_right_after_a_start(self):
+        """It waits for what the daemon still loads."""
+        self.filled(1000)
+        for selector in ((self.d.varve("search", SECRET, "--json").json()["items"][0]["id"],),
+                         ("--match", SECRET)):
+            self.d.stop()
+            self.d.start()
+            self.assertGreater(self.forget(*selector)["records"], 0)
+        self.check_gone()
+
+    def test_a_reader_holds_the_file(self):
+        """It ends when the reader does, not before: the log cannot be emptied."""
+        self.filled(1000)
+        reader = sqlite3.connect(f"file:{self.d.database}?mode=ro", uri=True,
+                                 isolation_level=None)
+        self.addCleanup(reader.close)
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM moment").fetchone()
+        asker, watcher = self.d.client(), self.d.client()
+        asker.send("memory.forget", match=SECRET, confirm=True)
+        self.poll(lambda: (watcher.call("daemon.status")["forgetting"] or {}).get("phase") == "file")
+        watcher.append("auth", ["life goes on"])
+        watcher.call("stream.flush", stream="auth")
+        self.assertEqual(watcher.call("daemon.status")["forgetting"]["phase"], "file")
+        reader.execute("COMMIT")
+        self.assertGreater(asker.answer()["result"]["records"], 0)
+        self.check_gone()
+
+    def test_a_backup_in_the_middle(self):
+        """A copy holds what there was, or a plan that is carried out where the copy is opened."""
+        self.filled(4000)
+        asker = self.d.client()
+        asker.send("memory.forget", match=SECRET, confirm=True)
+        copies = []
+        while not select.select([asker.socket], [], [], 0)[0] and len(copies) < 30:
+            copies.append(self.d.state / f"copy{len(copies)}")
+            done = self.d.dump("--backup", copies[-1])
+            self.assertEqual(done.status, 0, done.err)
+        self.assertGreater(asker.answer()["result"]["records"], 0)
+        self.check_gone()
+        planned = 0
+        for number, path in enumerate(copies):
+            with sqlite3.connect(path) as db:
+                plan = db.execute("SELECT count(*) FROM forget WHERE what=0").fetchone()[0]
+            d = self.daemon(start=False, name=f"copy{number}")
+            d.state.mkdir(exist_ok=True)
+            os.rename(path, d.database)
+            d.start()
+            left = [r for r in d.records() if SECRET in json.dumps(r)]
+            done = d.dump("--verify")
+            self.assertEqual(done.status, 0, done.err)
+            if plan:
+                self.assertEqual(left, [])
+                self.assertIsNone(holds(d.database, SECRET))
+                planned += 1
+            d.stop()
+        print(f"{len(copies)} copies, {planned} of them with a plan")
+
+    def test_beside_eviction(self):
+        """In a small memory that is full and fed on: gone, and within its bounds."""
+        self.filled(1500, config="[memory]\nbudget = 4MiB\n")
+        stop, trouble = threading.Event(), []
+
+        def feed():
+            try:
+                with varvetest.Client(self.d.socket) as client:
+                    client.call("stream.open", name="busy", kind="text")
+                    n = 0
+                    while not stop.is_set():
+                        client.append("busy", [
+                            {"time": at(4000 + (n + i) / 2),
+                             "text": f"request {(n + i) * 7919 % 104729} of {(n + i) * 31 % 977} by "
+                                     f"{SECRET if (n + i) % 40 == 3 and n < 6000 else 'one'} served"}
+                            for i in range(250)])
+                        n += 250
+            except Exception as e:  # pylint: disable=broad-except
+                trouble.append(e)
+        feeder = threading.Thread(target=feed)
+        feeder.start()
+
+        def evicted():
+            with varvetest.Client(self.d.socket) as client:
+                return client.call("daemon.status")["kept_moments"]["let_go"] > 50
+        try:
+            self.poll(evicted, what="eviction")
+            for selector in (("--match", SECRET, "--stream", "busy"), ("--match", SECRET),
+                             ("--stream", "copy")):
+                self.forget(*selector)
+        finally:
+            stop.set()
+            feeder.join()
+        self.assertEqual(trouble, [])
+        self.forget("--match", SECRET)
+        self.check_gone()
+        size = sum(f.stat().st_size for f in self.d.state.glob("memory.db*"))
+        self.assertLessEqual(size, (4 << 20) * 1.02)
+
+    def test_all_pinned(self):
+        """A memory that holds little but what is pinned gives that back as well."""
+        self.d = self.daemon("[memory]\nbudget = 2MiB\npinned = 60%\n")
+        self.c = self.d.client()
+        pinned, refused = [], None
+        for n in range(2000):
+            words = " ".join(f"{(n * 7919 + k) * 2654435761 % (1 << 32):x}" for k in range(6500))
+            try:
+                pinned.append(self.c.call("memory.remember", text=f"{SECRET} {n} {words}",
+                                          pin=True)["id"])
+            except varvetest.RpcError as e:
+                refused = e
+                break
+        self.assertIn(getattr(refused, "name", None), ("full", "limit"), f"{len(pinned)} were pinned")
+        self.assertGreater(len(pinned), 10)
+        receipt = self.forget(pinned[0])
+        self.assertEqual(receipt["records"], 1)
+        self.check_sound()
+        self.forget("--match", SECRET)
+        self.check_gone()
+        self.c.call("memory.remember", text="room again", pin=True)
         self.check_sound()
 
     def test_what_was_just_sent(self):
