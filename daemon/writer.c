@@ -181,12 +181,14 @@ static bool is_stopping(struct writer *w)
 
 /* Ingest waits here rather than breaks the budget, but not for ever: the database's own bound says
  * no in the end. */
-static void make_room(struct writer *w, size_t need)
+static void make_room(struct writer *w, size_t need, bool hasty)
 {
     struct timespec wait = {0, NO_ROOM_MS * 1000000L};
     int rc, waits = 0;
     do {
         rc = room_step(w, need);
+        if (rc == STORE_NO_ROOM && hasty)
+            return;
         if (rc == STORE_NO_ROOM)
             nanosleep(&wait, NULL);
         /* A budget that was made much smaller may take a while; a stop does not wait for it. */
@@ -280,7 +282,7 @@ static void *thread_main(void *arg)
         bool stopping = w->stopping;
         pthread_mutex_unlock(&w->lock);
         if (list) {
-            make_room(w, bytes);
+            make_room(w, bytes, list->hasty);
             if (list->alone)
                 run_alone(w, list);
             else

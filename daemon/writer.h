@@ -29,6 +29,7 @@ struct write_job {
     bool lazy;    /* nobody waits for it: it may wait a moment for others to be committed with */
     bool ordered; /* of kept ones: none is tried while an earlier ordered one is laid aside */
     bool alone;   /* applied outside of a transaction, after all before it are committed */
+    bool hasty;   /* gives room: where none can be made it is tried at once. May be ERR_FULL */
     bool aside;   /* was laid aside before: people know */
     int status;
     struct errmsg err;

@@ -15,7 +15,7 @@
 
 #include "base/mem.h"
 #include "memory/forget_internal.h"
-#include "memory/keep.h"
+#include "memory/keep_internal.h"
 
 #define MERGE_PAGES 64                      /* of the index a step */
 #define VACUUM_PAGES 1024                   /* a step */
@@ -102,9 +102,21 @@ static int planning(struct store *s, struct forget *f, struct errmsg *err)
     return through(f, r, nothing ? FORGET_DONE : FORGET_ERASING);
 }
 
+static int merge(struct store *s, int pages, struct errmsg *err)
+{
+    char sql[80];
+    snprintf(sql, sizeof(sql), "INSERT INTO words(words, rank) VALUES('merge', %d)", pages);
+    return sql_exec(s->db, sql, err);
+}
+
 static int erasing(struct store *s, struct forget *f, struct errmsg *err)
 {
     int part = f->next.part;
+    if (f->merges) {
+        f->merges = false;
+        int r = merge(s, -MERGE_PAGES / 4, err);
+        return r ? r : STORE_MORE;
+    }
     if (part == ERASING_TOLD)
         return through(f, forget_carry_out(s, f, err), FORGET_MODELS);
     int r = part == ERASING_ROWS ? forget_carry_out(s, f, err) : forget_check_words(s, f, err);
@@ -130,13 +142,6 @@ static int note_segments(struct store *s, struct forget *f, struct errmsg *err)
     if (r == SQL_DONE && buf_failed(&f->segments))
         return err_set(err, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
     return r == SQL_DONE ? 0 : r;
-}
-
-static int merge(struct store *s, int pages, struct errmsg *err)
-{
-    char sql[80];
-    snprintf(sql, sizeof(sql), "INSERT INTO words(words, rank) VALUES('merge', %d)", pages);
-    return sql_exec(s->db, sql, err);
 }
 
 /* *ret: one of the segments that were there at first still is. */
@@ -227,6 +232,8 @@ int forget_step(struct store *s, struct forget *f, struct errmsg *err)
 {
     take_back(f); /* of a step that was rolled back and is tried again */
     f->next = f->now;
+    if (f->now.phase != FORGET_FILE)
+        keep_lend(s, true);
     switch (f->now.phase) {
     case FORGET_PLANNING:
         return planning(s, f, err);
@@ -252,6 +259,7 @@ void forget_settle(struct forget *f, bool committed)
 {
     if (!committed) {
         take_back(f);
+        f->merges = ++f->failures % 2 == 1;
         return;
     }
     f->now = f->next;

@@ -75,8 +75,7 @@ int forget_step(struct store *s, struct forget *f, struct errmsg *err);
 void forget_settle(struct forget *f, bool committed);
 void forget_receipt(const struct forget *f, struct forget_receipt *ret);
 
-/* Ids of the streams that records were taken from; of their models' states those in the file are
- * the caller's, too. */
+/* Ids of the streams that records were taken from, or whose models may know of them. */
 const int64_t *forget_streams(const struct forget *f, uint32_t *ret_count);
 /* Does the text hold the pattern, or a word that only what was forgotten held? Any thread. */
 bool forget_knows(const struct forget *f, struct slice text);

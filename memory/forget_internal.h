@@ -74,6 +74,8 @@ struct forget {
     struct buf words;    /* struct forget_word */
     uint32_t looked;     /* moments that were looked into for a word */
     bool too_many_words; /* models begin anew */
+    unsigned failures;   /* of steps, perhaps for want of room: then a row a step */
+    bool merges;         /* the next step puts the index together: deleted words take room in it */
     struct buf channels; /* int64_t, FORGET_CHANNEL_ID: names that go */
     int64_t channels_of; /* the stream whose channels were asked last: */
     bool channels_match; /* one of them holds the pattern */

@@ -424,7 +424,7 @@ int forget_carry_out(struct store *s, struct forget *f, struct errmsg *err)
     s->erasure->later = true;
     do
         r = next_row(s, f, err);
-    while (r == 0 && clock_mono(clock_system()) - start < SLICE_US);
+    while (r == 0 && f->failures == 0 && clock_mono(clock_system()) - start < SLICE_US);
     s->erasure->later = false;
     if (r == 0 || r == SQL_DONE)
         if (buf_failed(&f->moments) || buf_failed(&f->streams))

@@ -83,6 +83,14 @@ static void bound_pages(struct store *s, bool upkeep)
     sqlite3_exec(s->db, sql, NULL, NULL, NULL);
 }
 
+void keep_lend(struct store *s, bool lend)
+{
+    if (s->keeper->budget.bytes == 0 || s->keeper->lent == lend)
+        return;
+    s->keeper->lent = lend;
+    bound_pages(s, lend);
+}
+
 void store_set_budget(struct store *s, const struct store_budget *budget)
 {
     struct keeper *k = s->keeper;

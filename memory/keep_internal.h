@@ -93,6 +93,7 @@ struct keeper {
     int64_t pages_most;        /* of the database */
     int64_t log_most, reserve; /* bytes */
     int64_t log_bytes;         /* of the frames in use */
+    bool lent;                 /* keep_lend: until the transaction ends */
     int64_t rows_dead;         /* rows of the index deleted since it was last put together */
     bool merging;
     uint32_t commits; /* since segments were last looked at */
@@ -128,6 +129,8 @@ int keep_moment(struct store *s, int64_t id, const struct moment *m, size_t size
 /* Before rows go: its evidence, or all of a moment (which may have none any more: size 0). */
 int keep_gone(struct store *s, int64_t id, bool moment, size_t size, struct errmsg *err);
 /* A moment lost some of its evidence, and its latent. */
+/* The transaction under way may use the pages that upkeep may: what it does gives room in the end. */
+void keep_lend(struct store *s, bool lend);
 int keep_rewritten(struct store *s, int64_t id, size_t before, size_t size, struct errmsg *err);
 /* Inside the transaction that commits; and what came of it. */
 int keep_save(struct store *s, struct errmsg *err);

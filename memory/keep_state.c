@@ -227,6 +227,7 @@ void keep_settle(struct store *s, bool committed)
     if (!committed)
         tau_friction(&k->tau);
     k->changed = k->tau_changed = false;
+    keep_lend(s, false);
 }
 
 int keep_may_pin(struct store *s, int64_t id, struct errmsg *err)

@@ -3,7 +3,8 @@
  * memory.forget. Happy path: the streams that are meant are flushed, so that what was acknowledged
  * lies in moments; then the writer does one bounded step of memory/forget.h after the other, other
  * jobs between them; when the records are gone the models of their streams drop the words that only
- * these held, their states go from the file and are saved anew; then the file is cleared, and the receipt is sent.
+ * these held, their states go from the file and are saved anew; then the file is cleared, and the
+ * receipt is sent.
  *
  * One at a time. When the daemon stops in the middle, the next start carries it to its end.
  */
@@ -241,6 +242,7 @@ static void step(struct forgetting *f)
     f->job.apply = step_apply;
     f->job.done = step_done;
     f->job.size = FORGET_STEP_ROOM;
+    f->job.hasty = f->full == 0; /* after that it waits as others do */
     f->job.alone = forget_phase(f->forget) == FORGET_FILE;
     writer_post(&f->daemon->writer, &f->job, false);
 }
