@@ -21,7 +21,7 @@
 #include "pipeline/redact.h"
 #include "pipeline/stream.h"
 
-#define SLICE 256 /* records between two looks at the stop */
+#define SLICE 256            /* records between two looks at the stop */
 #define RELEARNT_MOMENTS 400 /* that a start learns from again at most, 100,000 records */
 
 static void refuse(struct live_stream *s, struct batch *b, int status)
@@ -64,16 +64,20 @@ static int redact_batch(struct live_stream *s, struct batch *b)
     return rc == 0 ? 0 : err_set(&b->job.err, rc, "out of memory");
 }
 
-struct old_lookup {
-    bool found;
-    uint64_t hash;
+/* What the file holds of the numbers from..to: a resend asks for one after the other, and a block
+ * of evidence that is decoded tells of many. */
+#define OLD_NUMBERS 1024
+struct old_numbers {
+    uint64_t from, to; /* 0: nothing was looked up */
+    uint64_t hash[OLD_NUMBERS];
+    bool found[OLD_NUMBERS];
 };
 
 static void found_old(void *arg, uint64_t seq, uint64_t hash)
 {
-    struct old_lookup *lookup = arg;
-    lookup->found = true;
-    lookup->hash = hash;
+    struct old_numbers *old = arg;
+    old->found[seq - old->from] = true;
+    old->hash[seq - old->from] = hash;
 }
 
 static int ensure_reader(struct daemon *d, unsigned thread, struct errmsg *err)
@@ -84,33 +88,62 @@ static int ensure_reader(struct daemon *d, unsigned thread, struct errmsg *err)
     return reader_open(&options, &d->model_readers[thread], err);
 }
 
-/* What the file holds under an old number. */
-static int check_file(struct live_stream *s, unsigned thread, uint64_t seq, uint64_t hash,
-                      enum seq_verdict *ret, struct errmsg *err)
-{
-    struct daemon *d = s->daemon;
-    struct old_lookup lookup = {false, 0};
-    int rc = ensure_reader(d, thread, err);
-    if (rc == 0)
-        rc = evidence_find_seq(d->model_readers[thread], s->row.id, seq, seq, found_old, &lookup, err);
-    bool gone = false;
-    if (rc == 0 && !lookup.found)
-        rc = evidence_seq_gone(d->model_readers[thread], s->row.id, seq, &gone, err);
-    if (rc != 0)
-        return rc;
-    *ret = gone ? SEQ_SAME : !lookup.found ? SEQ_NEW : lookup.hash == hash ? SEQ_SAME : SEQ_OTHER;
-    return 0;
-}
-
 /* A batch that is being numbered. */
 struct numbering {
     struct live_stream *stream;
     struct batch *batch;
     unsigned thread;
     uint64_t next;
-    uint32_t kept;
+    uint32_t at;   /* index of the record that is numbered */
+    uint32_t kept; /* of those before it */
     struct under_way under_way;
+    struct old_numbers *old; /* NULL until one is asked for */
 };
+
+/* Looks up `seq` and, around it, what the batch may ask for next. */
+static int look_up_old(struct numbering *n, uint64_t seq)
+{
+    const struct batch *b = n->batch;
+    struct errmsg *err = &n->batch->job.err;
+    struct live_stream *s = n->stream;
+    uint64_t from = seq, to = seq;
+    for (uint32_t i = n->at; i < b->count; i++)
+        if (b->records[i].seq > 0 && b->records[i].seq < from &&
+            seq - b->records[i].seq < OLD_NUMBERS)
+            from = b->records[i].seq;
+    for (uint32_t i = n->at; i < b->count; i++)
+        if (b->records[i].seq > to && b->records[i].seq - from < OLD_NUMBERS)
+            to = b->records[i].seq;
+    if (!n->old)
+        n->old = mem_alloc(sizeof(*n->old));
+    if (!n->old)
+        return err_set(err, ERR_NOMEM, "out of memory");
+    n->old->from = n->old->to = 0;
+    memset(n->old->found, 0, sizeof(n->old->found));
+    int rc = ensure_reader(s->daemon, n->thread, err);
+    if (rc != 0)
+        return rc;
+    n->old->from = from;
+    rc = evidence_find_seq(s->daemon->model_readers[n->thread], s->row.id, from, to, found_old,
+                           n->old, err);
+    n->old->to = rc == 0 ? to : 0;
+    return rc;
+}
+
+/* What the file holds under an old number. */
+static int check_file(struct numbering *n, uint64_t seq, uint64_t hash, enum seq_verdict *ret)
+{
+    int rc = n->old && seq >= n->old->from && seq <= n->old->to ? 0 : look_up_old(n, seq);
+    bool found = rc == 0 && n->old->found[seq - n->old->from], gone = false;
+    if (rc == 0 && !found)
+        rc = evidence_seq_gone(n->stream->daemon->model_readers[n->thread], n->stream->row.id, seq,
+                               &gone, &n->batch->job.err);
+    if (rc != 0)
+        return rc;
+    bool same = gone || (found && n->old->hash[seq - n->old->from] == hash);
+    *ret = same ? SEQ_SAME : found ? SEQ_OTHER : SEQ_NEW;
+    return 0;
+}
 
 /* Only batches with numbers below the next one need the table. */
 static int look_under_way(struct numbering *n)
@@ -158,7 +191,7 @@ static int judge(struct numbering *n, const struct record *r, enum seq_verdict *
     if (*ret == SEQ_OLD || *ret == SEQ_NEW)
         *ret = check_under_way(n, r->seq, r->tag);
     if (*ret == SEQ_OLD && r->seq < seqs_next(s->seqs))
-        rc = check_file(s, n->thread, r->seq, r->tag, ret, &n->batch->job.err);
+        rc = check_file(n, r->seq, r->tag, ret);
     return rc;
 }
 
@@ -204,12 +237,12 @@ static int number_record(struct numbering *n, struct record r)
  * taken by another payload. */
 static int number_batch(struct live_stream *s, struct batch *b, unsigned thread)
 {
-    struct numbering n = {
-        .stream = s, .batch = b, .thread = thread, .next = seqs_next(s->seqs)};
+    struct numbering n = {.stream = s, .batch = b, .thread = thread, .next = seqs_next(s->seqs)};
     int rc = 0;
-    for (uint32_t i = 0; i < b->count && rc == 0; i++)
-        rc = number_record(&n, b->records[i]);
+    for (; n.at < b->count && rc == 0; n.at++)
+        rc = number_record(&n, b->records[n.at]);
     under_way_deinit(&n.under_way);
+    mem_free(n.old);
     if (rc == 0)
         b->count = n.kept;
     return rc;
@@ -297,16 +330,18 @@ static void admit(struct live_stream *s, struct batch *b, unsigned thread)
     }
     size_t most = atomic_load(&s->daemon->batch_most);
     if (rc == 0 && b->block.size > most)
-        rc = err_set(&b->job.err, ERR_LIMIT,
-                     "stream %s: %u records of %zu bytes, packed, at once: [memory] budget has room "
-                     "for %zu",
-                     s->row.name, b->count, b->block.size, most);
+        rc =
+            err_set(&b->job.err, ERR_LIMIT,
+                    "stream %s: %u records of %zu bytes, packed, at once: [memory] budget has room "
+                    "for %zu",
+                    s->row.name, b->count, b->block.size, most);
     /* What fills the file before it is a moment would leave no room to become one. */
     if (rc == 0 && b->count > 0 &&
         atomic_load(&s->daemon->journal_bytes) + b->block.size > JOURNAL_BATCHES * most)
-        rc = err_set(&b->job.err, ERR_FULL,
-                     "stream %s: more waits in the journal already than [memory] budget has room for",
-                     s->row.name);
+        rc = err_set(
+            &b->job.err, ERR_FULL,
+            "stream %s: more waits in the journal already than [memory] budget has room for",
+            s->row.name);
     if (rc != 0) {
         refuse(s, b, rc);
         return;

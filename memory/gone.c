@@ -3,8 +3,8 @@
  * Which numbers of a stream were stored and are no longer: ranges that are joined as they meet.
  * What is let go oldest first stays one range; a stream whose numbers have gaps, or of which single
  * moments stay, has one for each stretch. Beyond what the budget has room for (keep_gone_most) the
- * lowest ones are joined over their
- * gaps: a number that was never used and lies that far back then counts as had, too.
+ * lowest ones are joined over their gaps: a number that was never used and lies that far back then
+ * counts as had, too.
  */
 #include "memory/erase_internal.h"
 #include "memory/keep_internal.h"

@@ -136,6 +136,34 @@ class Crash(varvetest.Case):
         self.assertEqual([r["text"] for r in d.records("s")],
                          ["t1", "t2", "t3", "t4", "t5", "t6"])
 
+    def test_a_large_resend_after_a_restart_in_any_order(self):
+        """Far more numbers than are looked up at once, upwards, downwards and mixed, with a gap."""
+        d = self.daemon()
+        client = d.client()
+        client.call("stream.open", name="s", kind="text")
+        count, gap = 5000, range(3000, 3010)
+        records = [{"seq": str(i), "text": f"t{i}", "time": "2026-01-01T00:00:00Z"}
+                   for i in range(1, count + 1) if i not in gap]
+        self.assertEqual(client.append("s", records), count)
+        client.call("stream.flush", stream="s")
+        mixed = [records[i * 1777 % len(records)] for i in range(len(records))]
+        for again in (records, records[::-1], mixed):
+            d.kill()
+            d.start()
+            client = d.client()
+            client.call("stream.open", name="s", kind="text")
+            self.assertEqual(client.append("s", again), count)
+            with self.assertRaises(varvetest.RpcError) as caught:
+                client.append("s", [*again[:1500], {"seq": again[1700]["seq"], "text": "other"}])
+            self.assertEqual(caught.exception.name, "seq_conflict")
+        late = [{"seq": str(i), "text": f"late {i}"} for i in gap]
+        self.assertEqual(client.append("s", late + again[:2000]), count)
+        client.call("stream.flush", stream="s")
+        self.assertEqual(d.stop(), 0)
+        stored = d.records("s")
+        self.assertEqual(sorted(int(r["seq"]) for r in stored), list(range(1, count + 1)))
+        self.assertEqual(sum(r["text"].startswith("late") for r in stored), len(gap))
+
     def test_a_gap_is_taken(self):
         d = self.daemon()
         client = d.client()
