@@ -47,6 +47,7 @@
     X(EVIDENCE_LAST, "SELECT max(moment) FROM evidence")                                           \
     X(SPAN_FIRST, "SELECT min(t_start) FROM moment WHERE stratum=?1")                              \
     X(SPAN_LAST, "SELECT max(t_start) FROM moment WHERE stratum=?1")                               \
+    X(PLACE, "SELECT t_start FROM moment WHERE id>?1 % (SELECT max(id) FROM moment) LIMIT 1")      \
     X(COUNT, "SELECT moments FROM stratum WHERE stratum=?1")                                       \
     X(MAY_GO, "SELECT pinned=0 AND NOT EXISTS (SELECT 1 FROM forget WHERE what BETWEEN 1 AND 19 "  \
               "AND (what=2 AND id=?1 OR stratum>0)) FROM moment WHERE id=?1")                      \

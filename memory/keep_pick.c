@@ -179,13 +179,32 @@ int keep_count(struct store *s, enum keep_class class, int64_t *ret, struct errm
     return r == SQL_DONE ? 0 : r;
 }
 
+/* A random moment of evidence, or the time when one starts: of all times few may hold anything, with
+ * a single memory of 2200. */
+static int random_place(struct look *l, int64_t first, int64_t last, int64_t *ret,
+                        struct errmsg *err)
+{
+    uint64_t random = next_random(l->s->keeper);
+    sqlite3_stmt *q = keep_stmt(l->s, KEEP_SQL_PLACE);
+    if (l->class == KEEP_EVIDENCE) {
+        *ret = first + (int64_t)(random % (uint64_t)(last - first + 1));
+        return 0;
+    }
+    sqlite3_bind_int64(q, 1, (int64_t)(random >> 1));
+    int r = sql_step(q, err);
+    *ret = r == 0 ? sqlite3_column_int64(q, 0) : first;
+    sqlite3_reset(q);
+    return r == SQL_DONE ? 0 : r;
+}
+
 static int read_places(struct look *l, int64_t first, int64_t last, struct errmsg *err)
 {
-    struct keeper *k = l->s->keeper;
     int r = 0;
     for (int i = 0; i < SAMPLE / RUN && r == 0; i++) {
-        int64_t next, from = first + (int64_t)(next_random(k) % (uint64_t)(last - first + 1));
-        r = read_run(l, from, RUN, &next, err);
+        int64_t next, from;
+        r = random_place(l, first, last, &from, err);
+        if (r == 0)
+            r = read_run(l, from, RUN, &next, err);
     }
     return r;
 }
@@ -246,11 +265,13 @@ static int measure_class(struct look *l, struct errmsg *err)
     int r = bound_of(l, KEEP_SQL_EVIDENCE_FIRST, KEEP_SQL_SPAN_FIRST, &first, err);
     if (r == 0)
         r = bound_of(l, KEEP_SQL_EVIDENCE_LAST, KEEP_SQL_SPAN_LAST, &last, err);
+    int64_t from;
+    if (r == 0)
+        r = random_place(l, first, last, &from, err);
     if (r)
         return r;
-    int64_t reach = last > first ? last - first : 1;
     sqlite3_bind_int(q, 1, keep_stratum(l->class));
-    sqlite3_bind_int64(q, 2, first + (int64_t)(next_random(k) % (uint64_t)reach));
+    sqlite3_bind_int64(q, 2, from);
     r = sql_step(q, err);
     double mean = r == 0 ? sqlite3_column_double(q, 0) : 0;
     sqlite3_reset(q);

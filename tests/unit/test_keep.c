@@ -4,7 +4,7 @@
 #include <sys/stat.h>
 
 #include "memory/erase.h"
-#include "memory/keep.h"
+#include "memory/keep_internal.h"
 #include "model/kernels.h"
 #include "tests/unit/store_fixture.h"
 
@@ -210,6 +210,42 @@ START_TEST(test_pinned_and_used_stay)
 }
 END_TEST
 
+/* A memory of another century does not lead all looks to where nothing is. */
+START_TEST(test_far_times)
+{
+    struct store *s = opened();
+    struct store_budget b = budget_of(16, KEEP_BY_SALIENCE);
+    int64_t stream = stream_of(s, "sys.log"), id, first = INT64_MAX, last = 0;
+    const int64_t far[] = {7258118400000000LL, 86400000000LL}; /* 2200, 1970 */
+    store_set_budget(s, &b);
+    OK(store_begin(s, &err));
+    for (int i = 0; i < 2500; i++)
+        OK(put_lines(s, stream, 1 + (uint64_t)i, 1, T0 + i * US_PER_MINUTE, PATH_LATENT, END_GAP,
+                     &id));
+    for (int i = 0; i < 2; i++) {
+        OK(put_lines(s, stream, 3001 + (uint64_t)i, 1, far[i], PATH_LATENT, END_GAP, &id));
+        OK(store_pin(s, id, true, &err));
+    }
+    OK(store_commit(s, &err));
+    consolidate_all(s);
+    OK(store_begin(s, &err));
+    for (int i = 0; i < 2000; i++) {
+        char sql[80];
+        OK(keep_pick(s, KEEP_MOMENTS, true, &id, &err));
+        snprintf(sql, sizeof(sql), "SELECT t_start FROM moment WHERE id=%lld", (long long)id);
+        int64_t t = i % 40 ? first : number(sql);
+        first = t < first ? t : first;
+        last = t > last ? t : last;
+    }
+    store_rollback(s);
+    /* Those of equal worth go by age; from the first place alone only 64 would be seen. */
+    ck_assert_int_lt(first, T0 + 100 * US_PER_MINUTE);
+    ck_assert_int_gt(last, T0 + 200 * US_PER_MINUTE);
+    ck_assert_int_lt(last, T0 + 2500 * US_PER_MINUTE);
+    store_close(s);
+}
+END_TEST
+
 START_TEST(test_pins_are_bounded)
 {
     struct store *s = opened();
@@ -285,6 +321,7 @@ int main(void)
     tcase_add_test(tcase, test_names_are_bounded);
     tcase_add_test(tcase, test_first_in_first_out);
     tcase_add_test(tcase, test_pinned_and_used_stay);
+    tcase_add_test(tcase, test_far_times);
     tcase_add_test(tcase, test_pins_are_bounded);
     tcase_add_test(tcase, test_pages_go_back);
     tcase_add_test(tcase, test_no_budget);
