@@ -348,6 +348,34 @@ START_TEST(test_a_plan_that_was_left)
 }
 END_TEST
 
+/* The wall clock jumps by years between the steps, and what comes meanwhile is of these times. */
+START_TEST(test_clock_jumps)
+{
+    int64_t stream[2], id[12];
+    struct store *s = filled(stream, id);
+    struct forget_selector x = any;
+    struct forget_receipt receipt;
+    struct forget *f;
+    int64_t start = now.simulated, jump = 0;
+    uint64_t seq = 5000;
+    x.match = (struct slice){SECRET, 8};
+    OK(forget_new(&x, &f, &err));
+    while (forget_phase(f) != FORGET_DONE) {
+        OK(one_step(s, f, false));
+        jump = jump > 0 ? -20 * 365 * US_PER_DAY : 20 * 365 * US_PER_DAY;
+        clock_simulated_init(&now, start + jump);
+        put_texts(s, stream[0], seq, 3, start + jump, 99, PATH_DISCRETE);
+        seq += 10;
+    }
+    forget_receipt(f, &receipt);
+    ck_assert_uint_eq(receipt.records, 2);
+    forget_free(f);
+    consolidate_all(s);
+    check_forgotten(SECRET);
+    store_close(s);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("forget_texts");
@@ -362,6 +390,7 @@ int main(void)
     tcase_add_loop_test(tc, test_channel, 0, 2);
     tcase_add_test(tc, test_a_plan_that_broke_off);
     tcase_add_loop_test(tc, test_a_plan_that_was_left, 0, 2);
+    tcase_add_test(tc, test_clock_jumps);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
