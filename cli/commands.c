@@ -48,7 +48,8 @@ static const struct args_option search_options[] = {
 static const struct args_option timeline_options[] = {
     SPAN,
     STREAMS,
-    {"--stratum", ARGS_REAL, "N", "stratum", "0 moments, 1 episodes, 2 hours, 3 days, 4 weeks, 5 months"},
+    {"--stratum", ARGS_REAL, "N", "stratum",
+     "0 moments, 1 episodes, 2 hours, 3 days, 4 weeks, 5 months"},
     LIMIT,
     END};
 static const struct args_option raw_options[] = {

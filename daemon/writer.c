@@ -18,13 +18,11 @@
 #include "base/log.h"
 
 #define BATCH_JOBS 256
-#define BATCH_BYTES (8u << 20) /* bounds the time of a commit, and so an acknowledgement's delay   \
-                                */
+#define BATCH_BYTES (8u << 20) /* bounds the time of a commit, so an acknowledgement's delay */
 #define QUEUE_BYTES (16u << 20)
 #define LAZY_BYTES (1u << 20)
 #define LAZY_MS 20
-#define CHECKPOINT_BYTES (16u << 20) /* of jobs since the last one: keeps the WAL near this size   \
-                                      */
+#define CHECKPOINT_BYTES (16u << 20) /* of jobs since the last one: the WAL stays near it */
 #define IDLE_MS 1000
 #define BETWEEN_MS 20 /* two steps of consolidation */
 #define LET_GO_MOST 64
@@ -301,7 +299,8 @@ static void *thread_main(void *arg)
         retry_aside(w);
         bool at_rest = resting && !list && !stopping;
         look_at_usage(w);
-        if (since_checkpoint > CHECKPOINT_BYTES || store_log_is_full(w->store) || (at_rest && (since_checkpoint > 0 || grown))) {
+        bool large = since_checkpoint > CHECKPOINT_BYTES || store_log_is_full(w->store);
+        if (large || (at_rest && (since_checkpoint > 0 || grown))) {
             checkpoint(w, at_rest && grown);
             grown = !at_rest;
             since_checkpoint = 0;
