@@ -342,6 +342,14 @@ static int empty_log(struct store *s, struct errmsg *err)
     return STORE_NO_ROOM;
 }
 
+static int sum_up(struct store *s, struct errmsg *err)
+{
+    s->hurried = true;
+    int r = store_consolidate(s, err);
+    s->hurried = false;
+    return r;
+}
+
 /* STORE_MORE, 0: nothing can be done, or an error. */
 static int free_some(struct store *s, struct errmsg *err)
 {
@@ -352,12 +360,16 @@ static int free_some(struct store *s, struct errmsg *err)
             return r ? r : STORE_MORE;
         s->keeper->merging = false;
     }
-    r = evict(s, false, err);
-    if (r == 0) { /* STORE_MORE: something more was summed up, and may go now */
-        s->hurried = true;
-        r = store_consolidate(s, err);
-        s->hurried = false;
+    /* What waits to be summed up may not go, and in its stead older things would. */
+    if (s->keeper->behind) {
+        r = sum_up(s, err);
+        s->keeper->behind = r == STORE_MORE;
+        if (r && r != ERR_FULL)
+            return r;
     }
+    r = evict(s, false, err);
+    if (r == 0) /* STORE_MORE: something more was summed up, and may go now */
+        r = sum_up(s, err);
     if (r == 0 || r == ERR_FULL)
         r = evict(s, true, err);
     if (r || s->keeper->rows_dead == 0)

@@ -9,27 +9,28 @@
 #include "memory/tau.h"
 #include "model/coverage.h"
 
-#define KEEP_POOL 256 /* candidates of one look */
+#define KEEP_POOL 256   /* candidates of one look */
+#define KEEP_STREAMS 64 /* that usual[] has room for; a place is taken over by the latest */
 
 /* Columns of a candidate: id, bytes, touched, hits, uses, helped, unusual, z, t_start, t_end,
- * features. ?1: from there on, ?2: how many, ?3: also what no span has taken up yet, ?4: stratum.
+ * features, whether a span has taken it up, stream. ?1: from there on, ?2: how many, ?3: stratum.
  */
 #define KEEP_FIELDS                                                                                \
-    "m.touched, m.hits, m.uses, m.helped, m.unusual, m.z, m.t_start, m.t_end, l.features "
+    "m.touched, m.hits, m.uses, m.helped, m.unusual, m.z, m.t_start, m.t_end, l.features, "        \
+    "m.parent IS NOT NULL, m.stream "
 #define KEEP_STATEMENTS(X)                                                                         \
     X(PAGES, "PRAGMA page_count")                                                                  \
     X(FREE, "PRAGMA freelist_count")                                                               \
     X(EVIDENCE, "SELECT m.id, length(e.block), " KEEP_FIELDS                                       \
                 "FROM evidence e CROSS JOIN moment m ON m.id=e.moment "                            \
-                "LEFT JOIN latent l ON l.moment=m.id WHERE e.moment>=?1 AND m.pinned=0 AND "       \
-                "(m.parent IS NOT NULL OR ?3) ORDER BY e.moment LIMIT ?2")                         \
-    X(SPANS,                                                                                       \
-      "SELECT m.id, length(m.title)+coalesce(length(g.text), 0)+600, " KEEP_FIELDS                 \
-      "FROM moment m LEFT JOIN gist g ON g.moment=m.id "                                           \
-      "LEFT JOIN latent l ON l.moment=m.id WHERE m.stratum=?4 AND m.t_start>=?1 AND "              \
-      "m.pinned=0 AND m.parent IS NOT NULL AND (?4=0 OR NOT EXISTS (SELECT 1 FROM moment c "       \
-      "WHERE c.stratum=?4-1 AND c.t_start BETWEEN m.t_start AND m.t_end AND "                      \
-      "c.parent=m.id)) ORDER BY m.t_start LIMIT ?2")                                               \
+                "LEFT JOIN latent l ON l.moment=m.id WHERE e.moment>=?1 AND m.pinned=0 "           \
+                "ORDER BY e.moment LIMIT ?2")                                                      \
+    X(SPANS, "SELECT m.id, length(m.title)+coalesce(length(g.text), 0)+600, " KEEP_FIELDS          \
+             "FROM moment m LEFT JOIN gist g ON g.moment=m.id "                                    \
+             "LEFT JOIN latent l ON l.moment=m.id WHERE m.stratum=?3 AND m.t_start>=?1 AND "       \
+             "m.pinned=0 AND (?3=0 OR NOT EXISTS (SELECT 1 FROM moment c "                         \
+             "WHERE c.stratum=?3-1 AND c.t_start BETWEEN m.t_start AND m.t_end AND "               \
+             "c.parent=m.id)) ORDER BY m.t_start LIMIT ?2")                                        \
     X(MEASURE, "SELECT avg(2*(length(title)+coalesce((SELECT length(text) FROM gist g WHERE "      \
                "g.moment=m.id), 0)+600)+2*coalesce((SELECT sum(length(data)+16) FROM stat t "      \
                "WHERE t.moment=m.id), 0)+120*(SELECT count(*) FROM part p WHERE p.moment=m.id)+"   \
@@ -75,10 +76,19 @@ enum keep_statement {
 struct keep_candidate {
     int64_t id;
     double value;
+    double weight; /* how many it stands for in a sample, relatively */
+};
+
+/* How surprising a stream's moments are as a rule: z differs more between streams than within. */
+struct keep_usual {
+    int64_t stream; /* 0: none */
+    uint32_t moments;
+    float mean, off; /* of z; off: mean distance from the mean */
 };
 
 /* What changes with memories, and lies in the file beside them. */
 struct keep_counts {
+    struct keep_usual usual[KEEP_STREAMS];
     int64_t evidence_bytes, evidence;
     int64_t let_go[KEEP_CLASSES];
     uint32_t kept[2][COVERAGE_FEATURES]; /* memories with the feature: of evidence, of moments */
@@ -100,6 +110,7 @@ struct keeper {
     uint32_t commits; /* since segments were last looked at */
     bool settling;
     bool cautious; /* the last step had not enough room itself */
+    bool behind;   /* much of what was looked at waits to be summed up */
     /* Candidates, worst first. */
     struct keep_candidate pool[KEEP_POOL];
     uint32_t pool_count, pool_next;
@@ -125,12 +136,13 @@ static inline int keep_stratum(enum keep_class class)
 int keep_open(struct store *s, struct errmsg *err);
 void keep_free(struct store *s);
 /* A stratum-0 moment with its latent and `size` bytes of evidence is in the tables. */
-int keep_moment(struct store *s, int64_t id, const struct moment *m, size_t size,
+int keep_moment(struct store *s, int64_t stream, int64_t id, const struct moment *m, size_t size,
                 struct errmsg *err);
 /* Before rows go: its evidence, or all of a moment (which may have none any more: size 0). */
 int keep_gone(struct store *s, int64_t id, bool moment, size_t size, struct errmsg *err);
 /* A moment lost some of its evidence, and its latent. */
-/* The transaction under way may use the pages that upkeep may: what it does gives room in the end. */
+/* The transaction under way may use the pages that upkeep may: what it does gives room in the end.
+ */
 void keep_lend(struct store *s, bool lend);
 int keep_rewritten(struct store *s, int64_t id, size_t before, size_t size, struct errmsg *err);
 /* Inside the transaction that commits; and what came of it. */

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Which memory is worth least. A look reads some SAMPLE rows of a class: all when there are no more
- * of them, else runs at random places, and keeps the worst KEEP_POOL of them, an eighth; those go one
- * after the other before the next look. So a memory that goes was among the worst eighth of a
+ * of them, else runs at random places, and keeps the worst KEEP_POOL of them, an eighth; those go
+ * one after the other before the next look. So a memory that goes was among the worst eighth of a
  * sample, and costs some ten rows to read, however many there are.
  *
+ * A run at a random place meets what lies sparse, as old memories do, more often than what lies
+ * dense: so each candidate counts by the density of its run.
+ *
  * value = salience * (LEAST + strength) + coverage, over the root of its size
- *   salience: alerts, rarity, and whether it helped
+ *   salience: alerts, how surprising it was for its stream, and whether it helped
  *   strength = exp(-age / (TAU_0 (1 + accesses))), age in tau or on the wall
  *   coverage: the sum over its features of 1 / (memories that have it), at most 1
  */
@@ -18,7 +21,7 @@
 #define SAMPLE (8 * KEEP_POOL)
 #define RUN 64
 #define TAU_0 (7.0 * 86400)
-#define LEAST 0.05
+#define LEAST 0.25
 #define FIXED_LEAST (200 << 10) /* empty tables, their indexes, the schema */
 
 struct look {
@@ -27,6 +30,7 @@ struct look {
     bool all;
     struct keep_candidate found[SAMPLE + RUN];
     uint32_t count;
+    uint32_t waiting; /* left out: to be summed up first */
     int64_t due[64][2];
     uint32_t due_count;
 };
@@ -97,6 +101,15 @@ static double coverage_of(const struct look *l, const uint8_t *ids, int count)
     return sum < 1 ? sum : 1;
 }
 
+/* How far z is above what is usual for the stream, in its mean distances from that. */
+static double over_usual(const struct keeper *k, int64_t stream, double z)
+{
+    const struct keep_usual *u = &k->counts.usual[stream % KEEP_STREAMS];
+    if (stream == 0 || u->stream != stream || !(u->off > 0))
+        return z / 5; /* of a span, or of a stream that is new again */
+    return (z - u->mean) / u->off;
+}
+
 static double value_of(const struct look *l, sqlite3_stmt *q)
 {
     struct keeper *k = l->s->keeper;
@@ -109,10 +122,10 @@ static double value_of(const struct look *l, sqlite3_stmt *q)
         return (double)start;
     if (k->budget.evict == KEEP_RANDOM)
         return (double)(next_random(k) >> 11);
-    double age = k->budget.wall ? (double)(k->tau.until - end) / US_PER_SECOND
-                                : k->tau.tau - touched;
+    double age =
+        k->budget.wall ? (double)(k->tau.until - end) / US_PER_SECOND : k->tau.tau - touched;
     double strength = exp(-fmax(age, 0) / (TAU_0 * (1 + hits + uses)));
-    double salience = 0.15 + fmin(0.5, fmax(z, 0) / 20);
+    double salience = 0.1 + 0.2 * fmin(3, fmax(over_usual(k, sqlite3_column_int64(q, 12), z), 0));
     if (alerts > 0)
         salience += 0.5 + fmin(0.5, log2(1 + alerts) / 6);
     salience += 0.5 * fmin(2, helped) - 0.1 * fmin(1, uses - helped);
@@ -129,24 +142,27 @@ static int read_run(struct look *l, int64_t from, uint32_t limit, int64_t *ret_n
 {
     bool evidence = l->class == KEEP_EVIDENCE;
     sqlite3_stmt *q = keep_stmt(l->s, evidence ? KEEP_SQL_EVIDENCE : KEEP_SQL_SPANS);
-    uint32_t rows = 0;
+    uint32_t rows = 0, first = l->count;
     int r;
     sqlite3_bind_int64(q, 1, from);
     sqlite3_bind_int64(q, 2, limit);
-    if (evidence)
-        sqlite3_bind_int(q, 3, l->all);
-    else
-        sqlite3_bind_int(q, 4, keep_stratum(l->class));
+    if (!evidence)
+        sqlite3_bind_int(q, 3, keep_stratum(l->class));
     while ((r = sql_step(q, err)) == 0) {
         int64_t id = sqlite3_column_int64(q, 0), start = sqlite3_column_int64(q, 8);
         *ret_next = evidence ? id + 1 : start + 1;
         rows++;
         int above = evidence ? STRATUM_EPISODE : keep_stratum(l->class) + 1;
-        if (!l->all && is_due(l, above, start))
+        bool taken_up = sqlite3_column_int(q, 11);
+        if ((!taken_up && !(l->all && evidence)) || (!l->all && is_due(l, above, start))) {
+            l->waiting++;
             continue;
-        l->found[l->count++] = (struct keep_candidate){id, value_of(l, q)};
+        }
+        l->found[l->count++] = (struct keep_candidate){id, value_of(l, q), 1};
     }
     sqlite3_reset(q);
+    for (uint32_t i = first; i < l->count && limit == RUN; i++)
+        l->found[i].weight = (double)rows / (double)(*ret_next - from);
     if (rows < limit)
         *ret_next = INT64_MAX;
     return r == SQL_DONE ? 0 : r;
@@ -201,7 +217,7 @@ static int read_places(struct look *l, int64_t first, int64_t last, struct errms
 {
     int r = 0;
     for (int i = 0; i < SAMPLE / RUN && r == 0; i++) {
-        int64_t next, from;
+        int64_t next = 0, from;
         r = random_place(l, first, last, &from, err);
         if (r == 0)
             r = read_run(l, from, RUN, &next, err);
@@ -248,12 +264,16 @@ static int fill_pool(struct look *l, struct errmsg *err)
         return r;
     qsort(l->found, l->count, sizeof(*l->found), by_value);
     l->count = without_doubles(l->found, l->count);
-    uint32_t eighth = (l->count + 7) / 8;
-    k->pool_count = eighth < KEEP_POOL ? eighth : KEEP_POOL;
-    k->pool_next = 0;
+    double all = 0, sum = 0;
+    for (uint32_t i = 0; i < l->count; i++)
+        all += l->found[i].weight;
+    k->pool_count = k->pool_next = 0;
     k->pool_class = l->class;
-    for (uint32_t i = 0; i < k->pool_count; i++)
-        k->pool[i] = l->found[i];
+    for (uint32_t i = 0; i < l->count && i < KEEP_POOL && sum < all / 8; i++) {
+        k->pool[k->pool_count++] = l->found[i];
+        sum += l->found[i].weight;
+    }
+    k->behind |= l->waiting > l->count / 3;
     return 0;
 }
 
@@ -308,8 +328,7 @@ static int may_go(struct store *s, int64_t id, bool *ret, struct errmsg *err)
     return r == SQL_DONE ? 0 : r;
 }
 
-int keep_pick(struct store *s, enum keep_class class, bool all, int64_t *ret_id,
-              struct errmsg *err)
+int keep_pick(struct store *s, enum keep_class class, bool all, int64_t *ret_id, struct errmsg *err)
 {
     struct keeper *k = s->keeper;
     bool fresh = false, good = false;

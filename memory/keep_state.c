@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What keeping needs of each moment, counted as it comes and goes, in two small values of table
- * state ("keep", "tau") that are written by the transaction that moved them: a restart goes on where
- * the last commit was. The dictionary ("coverage") is large; it is saved with the word counters.
+ * state ("keep", "tau") that are written by the transaction that moved them: a restart goes on
+ * where the last commit was. The dictionary ("coverage") is large; it is saved with the word
+ * counters.
  */
 #include <math.h>
 #include <string.h>
@@ -10,7 +11,8 @@
 #include "base/mem.h"
 #include "memory/keep_internal.h"
 
-#define MAGIC 0x3150454bu
+#define MAGIC 0x3250454bu
+#define USUAL_FADES 128 /* moments that the mean of z reaches back over */
 
 static const char *const statement_sql[KEEP_STATEMENT_COUNT] = {
 #define KEEP_SQL_TEXT(name, sql) sql,
@@ -40,6 +42,14 @@ static int save_counts(const struct keep_counts *c, struct buf *out)
     for (int i = 0; i < 2; i++)
         for (int f = 0; f < COVERAGE_FEATURES; f++)
             buf_put_varint(out, c->kept[i][f]);
+    for (int i = 0; i < KEEP_STREAMS; i++) {
+        if (c->usual[i].stream == 0)
+            continue;
+        buf_put_varint(out, (uint64_t)c->usual[i].stream);
+        buf_put_varint(out, c->usual[i].moments);
+        buf_put_f32(out, c->usual[i].mean);
+        buf_put_f32(out, c->usual[i].off);
+    }
     return buf_failed(out) ? ERR_NOMEM : 0;
 }
 
@@ -55,6 +65,14 @@ static int load_counts(struct keep_counts *c, const struct buf *in, struct errms
     for (int i = 0; i < 2; i++)
         for (int f = 0; f < COVERAGE_FEATURES; f++)
             c->kept[i][f] = (uint32_t)cursor_varint(&at);
+    while (good && !at.failed && at.at < at.size) {
+        struct keep_usual u = {.stream = (int64_t)(cursor_varint(&at) & INT64_MAX)};
+        u.moments = (uint32_t)cursor_varint(&at);
+        u.mean = cursor_f32(&at);
+        u.off = cursor_f32(&at);
+        good = isfinite(u.mean) && isfinite(u.off) && u.off >= 0;
+        c->usual[u.stream % KEEP_STREAMS] = u;
+    }
     return good && !at.failed ? 0 : err_set(err, ERR_CORRUPT, "state keep: damaged");
 }
 
@@ -132,11 +150,26 @@ static void count_features(struct keeper *k, const uint8_t *ids, size_t count, b
     k->changed = true;
 }
 
-int keep_moment(struct store *s, int64_t id, const struct moment *m, size_t size,
+static void learn_usual(struct keep_usual *u, int64_t stream, double z)
+{
+    if (!isfinite(z))
+        return;
+    if (u->stream != stream)
+        *u = (struct keep_usual){.stream = stream};
+    if (u->moments < USUAL_FADES)
+        u->moments++;
+    float apart = (float)z - u->mean;
+    u->mean += apart / (float)u->moments;
+    if (u->moments > 1)
+        u->off += (fabsf(apart) - u->off) / (float)(u->moments - 1);
+}
+
+int keep_moment(struct store *s, int64_t stream, int64_t id, const struct moment *m, size_t size,
                 struct errmsg *err)
 {
     struct keeper *k = s->keeper;
     struct coverage_code code;
+    learn_usual(&k->counts.usual[stream % KEEP_STREAMS], stream, m->z);
     tau_moment(&k->tau, m->kind, m, size, k->budget.sign);
     k->tau_changed = k->changed = true;
     k->counts.evidence++;
@@ -252,8 +285,9 @@ int keep_may_pin(struct store *s, int64_t id, struct errmsg *err)
     int64_t most = (int64_t)((double)k->budget.bytes * k->budget.pinned);
     if (before + bytes <= most)
         return 0;
-    return err_set(err, ERR_LIMIT,
-                   "memory %lld takes %lld bytes: with the %lld that are pinned already this is more "
-                   "than [memory] pinned allows, %lld",
-                   (long long)id, (long long)bytes, (long long)before, (long long)most);
+    return err_set(
+        err, ERR_LIMIT,
+        "memory %lld takes %lld bytes: with the %lld that are pinned already this is more "
+        "than [memory] pinned allows, %lld",
+        (long long)id, (long long)bytes, (long long)before, (long long)most);
 }

@@ -153,7 +153,7 @@ static int merge_latents(struct store *s, const struct erased *e, const struct t
 /* What is shown of a moment goes when the merged part names it no more. */
 static int settle_past(struct store *s, const struct part *merged, int64_t id, struct errmsg *err)
 {
-    return id == merged->usual || id == merged->peak ? erase_one(s, ERASE_PAST_PUT, id, err)
+    return id == merged->usual || id == merged->peak ? 0
                                                      : erase_one(s, ERASE_PAST_DELETE, id, err);
 }
 
@@ -209,7 +209,8 @@ static int merge_parts(struct store *s, const struct erased *e, int64_t remainde
     if (e->row.stratum == STRATUM_MOMENT) {
         const struct part p = con_part_of(e->row.stream, e->id, e->row.records, e->row.raw_bytes,
                                           e->row.unusual, e->row.bits, e->row.z);
-        return merge_part(s, remainder, &p, err);
+        int r = erase_one(s, ERASE_PAST_PUT, e->id, err);
+        return r ? r : merge_part(s, remainder, &p, err);
     }
     int r = load_parts(s, e->id, err);
     for (uint32_t i = 0; i < s->consolidation->part_count && r == 0; i++)

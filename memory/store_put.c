@@ -408,7 +408,7 @@ int store_moment_put(struct store *s, int64_t stream, const struct moment *m, st
         return r;
     s->effects.moments++;
     *ret_id = id;
-    return keep_moment(s, id, m, block.size, err);
+    return keep_moment(s, stream, id, m, block.size, err);
 }
 
 static int change_moment(struct store *s, enum store_statement which, int64_t id, int value,

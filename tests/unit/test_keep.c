@@ -210,6 +210,38 @@ START_TEST(test_pinned_and_used_stay)
 }
 END_TEST
 
+/* What waits to be summed up may not go yet: old memories do not go in its stead. */
+START_TEST(test_used_stay_when_much_waits)
+{
+    struct store *s = opened();
+    struct store_budget b = budget_of(2, KEEP_BY_SALIENCE);
+    int64_t stream = stream_of(s, "sys.log"), used[40];
+    char sql[200];
+    store_set_budget(s, &b);
+    for (int i = 0; i < 40; i++)
+        used[i] = put_moment(s, stream, 1000001 + 20 * (uint64_t)i, 20,
+                             T0 - US_PER_HOUR + i * US_PER_MINUTE, END_GAP);
+    consolidate(s);
+    for (int k = 0; k < 15; k++) {
+        OK(store_begin(s, &err));
+        OK(store_touch(s, used, 40, &err));
+        OK(store_commit(s, &err));
+    }
+    for (int i = 0; i < 1500; i++) {
+        make_room(s, 4096);
+        put_moment(s, stream, (uint64_t)i * 20 + 1, 20, T0 + i * US_PER_MINUTE, END_GAP);
+        if (store_log_is_full(s))
+            OK(store_checkpoint(s, false, &err));
+    }
+    consolidate(s);
+    store_close(s);
+    snprintf(sql, sizeof(sql), "SELECT count(*) FROM evidence WHERE moment BETWEEN %lld AND %lld",
+             (long long)used[0], (long long)used[39]);
+    ck_assert_int_gt(number(sql), 20);
+    check_sound();
+}
+END_TEST
+
 /* A memory of another century does not lead all looks to where nothing is. */
 START_TEST(test_far_times)
 {
@@ -321,6 +353,7 @@ int main(void)
     tcase_add_test(tcase, test_names_are_bounded);
     tcase_add_test(tcase, test_first_in_first_out);
     tcase_add_test(tcase, test_pinned_and_used_stay);
+    tcase_add_test(tcase, test_used_stay_when_much_waits);
     tcase_add_test(tcase, test_far_times);
     tcase_add_test(tcase, test_pins_are_bounded);
     tcase_add_test(tcase, test_pages_go_back);
