@@ -195,13 +195,12 @@ static int do_unit(struct store *s, const struct due *due, bool *ret_done, struc
     return r ? r : finish(s, due->stratum, due->unit, next, err);
 }
 
-int con_make(struct store *s, int stratum, int64_t unit, struct errmsg *err)
+static int make_one(struct store *s, int stratum, int64_t unit, struct errmsg *err)
 {
     struct due due;
     bool done;
     sqlite3_stmt *q = con_stmt(s, CON_DUE_ONE);
     int r;
-    s->consolidation->step_ends = INT64_MAX;
     do {
         sqlite3_bind_int(q, 1, stratum);
         sqlite3_bind_int64(q, 2, unit);
@@ -213,6 +212,17 @@ int con_make(struct store *s, int stratum, int64_t unit, struct errmsg *err)
             r = do_unit(s, &due, &done, err);
     } while (r == 0);
     return r == SQL_DONE ? 0 : r;
+}
+
+/* Where the border between two hours has moved, an episode of the one is now the other's to make. */
+int con_make(struct store *s, int stratum, int64_t unit, struct errmsg *err)
+{
+    static const int beside[] = {0, -1, 1, 0};
+    int r = 0;
+    s->consolidation->step_ends = INT64_MAX;
+    for (int i = 0; i < (stratum == STRATUM_EPISODE ? 4 : 1) && r == 0; i++)
+        r = make_one(s, stratum, unit + beside[i], err);
+    return r;
 }
 
 void store_set_refine(struct store *s, bool refine)

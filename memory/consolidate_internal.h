@@ -130,7 +130,7 @@ struct consolidation {
     float latent[LATENT_DIM];
     struct store_words *words;
     struct arena sums_arena, profile_arena;
-    struct buf blobs; /* rows of stat that are about to be written */
+    struct buf blobs;  /* rows of stat that are about to be written */
     int64_t step_ends; /* monotonic; what a call has not done by then is left for the next one */
     struct rest resting[RESTING];
     uint32_t resting_next;
@@ -204,7 +204,8 @@ int con_add_parts_of(struct store *s, int64_t id, struct errmsg *err);
 int con_begin(struct store *s, struct errmsg *err);
 /* Makes s->consolidation when it is not there yet. */
 int con_prepare(struct store *s, struct errmsg *err);
-/* Makes a unit that is marked, now; nothing where it is not. */
+/* Makes a unit that is marked, now, and an hour's neighbours where they are; nothing where it is
+ * not. */
 int con_make(struct store *s, int stratum, int64_t unit, struct errmsg *err);
 int con_mark(struct store *s, int stratum, int64_t unit, int64_t t, struct errmsg *err);
 

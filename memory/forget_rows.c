@@ -348,6 +348,9 @@ static int do_unit(struct store *s, struct forget *f, int stratum, int64_t unit,
     int64_t start = stratum <= STRATUM_HOUR ? unit * US_PER_HOUR : unit;
     int64_t from = stratum == STRATUM_EPISODE && start >= BORDER ? start - BORDER : start;
     int r = con_mark(s, stratum, unit, from, err);
+    /* Its first episode may be the hour's before by now. */
+    if (r == 0 && stratum == STRATUM_EPISODE && unit > 0)
+        r = con_mark(s, stratum, unit - 1, from, err);
     if (r == 0)
         r = con_make(s, stratum, unit, err);
     f->next.receipt.spans++;

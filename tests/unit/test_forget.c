@@ -456,7 +456,8 @@ START_TEST(test_facts)
     ck_assert_int_eq(number("SELECT count(*) FROM fact WHERE value='8125'"), _i % 2 == 0);
     ck_assert_int_eq(number("SELECT count(*) FROM fact WHERE subject LIKE '%pump%'"), 1);
     ck_assert_int_eq(number("SELECT count(*) FROM gist WHERE text LIKE '%vault%4711%'"), 0);
-    ck_assert_int_eq(number("SELECT count(*) FROM gist WHERE text LIKE '%vault%8125%'") > 0, _i % 2 == 0);
+    ck_assert_int_eq(number("SELECT count(*) FROM gist WHERE text LIKE '%vault%8125%'") > 0,
+                     _i % 2 == 0);
     check_forgotten(_i % 2 ? "vault" : "set to 4711 by carol");
     store_close(s);
 }
@@ -503,8 +504,35 @@ START_TEST(test_what_others_tell)
 }
 END_TEST
 
-/* A span's sums name the commonest kinds of lines only: of one that was met once and let go, its own
- * row is all there is. */
+/* An episode began just after the full hour; since that moment went the border lies behind it, and
+ * the hour before makes it. What it tells of a moment in the midst of the hour goes all the same.
+ */
+START_TEST(test_an_episode_behind_its_border)
+{
+    struct store *s = opened();
+    int64_t stream = stream_of(s, "sys.log"), mark = HOUR0 + 60 * MINUTE, id[3];
+    struct forget_selector x = any;
+    struct forget_receipt receipt;
+    id[0] = put_texts(s, stream, 1, 4, mark - 40 * MINUTE, 99, PATH_LATENT);
+    id[1] = put_texts(s, stream, 101, 30, mark + 4 * MINUTE, 99, PATH_LATENT);
+    id[2] = put_texts(s, stream, 501, 20, mark + 9 * MINUTE, 5, PATH_LATENT);
+    consolidate_all(s);
+    ck_assert_int_eq(number("SELECT count(*) FROM moment WHERE stratum=1"), 2);
+    OK(store_begin(s, &err));
+    OK(store_erase_moment(s, id[1], ERASE_EVICT, &err));
+    OK(store_commit(s, &err));
+    x.id = id[2];
+    OK(forget(s, &x, _i, &receipt));
+    ck_assert_uint_eq(receipt.moments, 1);
+    check_forgotten(SECRET);
+    consolidate_all(s);
+    check_sound();
+    store_close(s);
+}
+END_TEST
+
+/* A span's sums name the commonest kinds of lines only: of one that was met once and let go, its
+ * own row is all there is. */
 START_TEST(test_kinds_of_a_time)
 {
     int64_t stream[2], id[12];
@@ -554,6 +582,7 @@ int main(void)
     tcase_add_test(tc, test_a_full_log_while_the_file_is_cleared);
     tcase_add_loop_test(tc, test_facts, 0, 4);
     tcase_add_loop_test(tc, test_kinds_of_a_time, 0, 2);
+    tcase_add_loop_test(tc, test_an_episode_behind_its_border, 0, 2);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
