@@ -20,6 +20,7 @@
 
 #define SAMPLE (8 * KEEP_POOL)
 #define RUN 64
+#define BEHIND 3 /* with this part of what may go waiting, summing up comes first */
 #define TAU_0 (7.0 * 86400)
 #define LEAST 0.25
 #define FIXED_LEAST (200 << 10) /* empty tables, their indexes, the schema */
@@ -30,7 +31,7 @@ struct look {
     bool all;
     struct keep_candidate found[SAMPLE + RUN];
     uint32_t count;
-    uint32_t waiting; /* left out: to be summed up first */
+    double waiting; /* weight of what is left out: to be summed up first */
     int64_t due[64][2];
     uint32_t due_count;
 };
@@ -142,7 +143,7 @@ static int read_run(struct look *l, int64_t from, uint32_t limit, int64_t *ret_n
 {
     bool evidence = l->class == KEEP_EVIDENCE;
     sqlite3_stmt *q = keep_stmt(l->s, evidence ? KEEP_SQL_EVIDENCE : KEEP_SQL_SPANS);
-    uint32_t rows = 0, first = l->count;
+    uint32_t rows = 0, first = l->count, waiting = 0;
     int r;
     sqlite3_bind_int64(q, 1, from);
     sqlite3_bind_int64(q, 2, limit);
@@ -155,14 +156,17 @@ static int read_run(struct look *l, int64_t from, uint32_t limit, int64_t *ret_n
         int above = evidence ? STRATUM_EPISODE : keep_stratum(l->class) + 1;
         bool taken_up = sqlite3_column_int(q, 11);
         if ((!taken_up && !(l->all && evidence)) || (!l->all && is_due(l, above, start))) {
-            l->waiting++;
+            waiting++;
             continue;
         }
-        l->found[l->count++] = (struct keep_candidate){id, value_of(l, q), 1};
+        l->found[l->count++] = (struct keep_candidate){id, value_of(l, q), 0};
     }
     sqlite3_reset(q);
-    for (uint32_t i = first; i < l->count && limit == RUN; i++)
-        l->found[i].weight = (double)rows / (double)(*ret_next - from);
+    /* A look at all of them, or one of many runs? */
+    double weight = rows && limit == RUN ? (double)rows / (double)(*ret_next - from) : 1;
+    for (uint32_t i = first; i < l->count; i++)
+        l->found[i].weight = weight;
+    l->waiting += weight * waiting;
     if (rows < limit)
         *ret_next = INT64_MAX;
     return r == SQL_DONE ? 0 : r;
@@ -195,8 +199,8 @@ int keep_count(struct store *s, enum keep_class class, int64_t *ret, struct errm
     return r == SQL_DONE ? 0 : r;
 }
 
-/* A random moment of evidence, or the time when one starts: of all times few may hold anything, with
- * a single memory of 2200. */
+/* A random moment of evidence, or the time when one starts: of all times few may hold anything,
+ * with a single memory of 2200. */
 static int random_place(struct look *l, int64_t first, int64_t last, int64_t *ret,
                         struct errmsg *err)
 {
@@ -273,7 +277,7 @@ static int fill_pool(struct look *l, struct errmsg *err)
         k->pool[k->pool_count++] = l->found[i];
         sum += l->found[i].weight;
     }
-    k->behind |= l->waiting > l->count / 3;
+    k->behind |= l->class <= KEEP_MOMENTS && l->waiting > all / BEHIND;
     return 0;
 }
 
