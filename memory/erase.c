@@ -230,6 +230,7 @@ int store_erase_evidence(struct store *s, int64_t id, struct errmsg *err)
         r = gone_add_records(s, e.row.stream, e.moment.records, e.moment.record_count, err);
     if (r == 0)
         r = keep_gone(s, id, false, e.block_size, err);
+    s->keeper->residue++;
     if (r == 0)
         r = erase_one(s, ERASE_EVIDENCE_DELETE, id, err);
     e.moment.record_count = 0;
@@ -327,6 +328,7 @@ int erase_rows(struct store *s, const struct erased *e, struct errmsg *err)
     static const enum consolidate_statement theirs[] = {CON_GIST_DELETE, CON_LATENT_DELETE,
                                                         CON_PARTS_DELETE, CON_MOMENT_DELETE};
     int r = e->row.stratum == STRATUM_MOMENT ? keep_gone(s, e->id, true, e->block_size, err) : 0;
+    s->keeper->residue++;
     for (size_t i = 0; i < sizeof(ours) / sizeof(*ours) && r == 0; i++)
         r = erase_one(s, ours[i], e->id, err);
     for (size_t i = 0; i < sizeof(theirs) / sizeof(*theirs) && r == 0; i++)

@@ -98,8 +98,13 @@ static int planning(struct store *s, struct forget *f, struct errmsg *err)
     int r = erase_prepare(s, err);
     if (r == 0)
         r = forget_plan(s, f, err);
-    bool nothing = f->next.receipt.planned == 0 || f->selector.dry;
-    return through(f, r, nothing ? FORGET_DONE : FORGET_ERASING);
+    if (r || f->selector.dry)
+        return through(f, r, FORGET_DONE);
+    if (f->next.receipt.planned)
+        return through(f, 0, FORGET_ERASING);
+    /* What is asked for may have been let go, and its bytes still lie in the index and in free pages. */
+    f->residue = s->keeper->residue;
+    return through(f, 0, f->residue > s->keeper->cleared ? FORGET_INDEX : FORGET_DONE);
 }
 
 static int merge(struct store *s, int pages, struct errmsg *err)
@@ -213,6 +218,8 @@ static int drop_models(struct store *s, struct errmsg *err)
 
 static int ending(struct store *s, struct forget *f, struct errmsg *err)
 {
+    if (f->residue > s->keeper->cleared)
+        s->keeper->cleared = f->residue;
     return through(f, sql_exec(s->db, "DELETE FROM forget", err), FORGET_DONE);
 }
 

@@ -82,6 +82,7 @@ struct forget {
     struct buf segments; /* int64_t: of the index, when merging began */
     struct buf folded;   /* scratch */
     struct scrub scrub;
+    uint64_t residue; /* the keeper's, when nothing was planned */
 };
 
 /* A word of a record that goes. */

@@ -110,6 +110,9 @@ struct keeper {
     uint32_t commits; /* since segments were last looked at */
     bool settling;
     bool cautious; /* the last step had not enough room itself */
+    /* What goes leaves bytes in the index and in free places: how often that was, and up to when
+     * they have been cleared. */
+    uint64_t residue, cleared;
     bool behind;   /* much of what was looked at waits to be summed up */
     /* Candidates, worst first. */
     struct keep_candidate pool[KEEP_POOL];

@@ -133,6 +133,8 @@ int keep_open(struct store *s, struct errmsg *err)
         r = sql_prepare(s->db, statement_sql[i], &k->statements[i], err);
     if (r == 0)
         r = load_all(s, err);
+    for (int i = 0; i < KEEP_CLASSES; i++)
+        k->residue += k->counts.let_go[i] > 0;
     k->durable = k->counts;
     k->tau_durable = k->tau;
     return r;

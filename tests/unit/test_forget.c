@@ -531,6 +531,26 @@ START_TEST(test_an_episode_behind_its_border)
 }
 END_TEST
 
+/* Nothing holds it any more, but its bytes lie about where it was let go. */
+START_TEST(test_what_was_let_go_before)
+{
+    int64_t stream[2], id[12];
+    struct store *s = filled(stream, id);
+    struct forget_selector x = any;
+    struct forget_receipt receipt;
+    x.match = (struct slice){"plain205", 8};
+    OK(store_begin(s, &err));
+    OK(store_erase_evidence(s, id[2], &err));
+    OK(store_commit(s, &err));
+    OK(store_checkpoint(s, false, &err));
+    ck_assert(is_in_files("plain205"));
+    OK(forget(s, &x, _i, &receipt));
+    ck_assert_uint_eq(receipt.records, 0);
+    check_forgotten("plain205");
+    store_close(s);
+}
+END_TEST
+
 /* A span's sums name the commonest kinds of lines only: of one that was met once and let go, its
  * own row is all there is. */
 START_TEST(test_kinds_of_a_time)
@@ -582,6 +602,7 @@ int main(void)
     tcase_add_test(tc, test_a_full_log_while_the_file_is_cleared);
     tcase_add_loop_test(tc, test_facts, 0, 4);
     tcase_add_loop_test(tc, test_kinds_of_a_time, 0, 2);
+    tcase_add_loop_test(tc, test_what_was_let_go_before, 0, 2);
     tcase_add_loop_test(tc, test_an_episode_behind_its_border, 0, 2);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
