@@ -102,7 +102,7 @@ static int planning(struct store *s, struct forget *f, struct errmsg *err)
         return through(f, r, FORGET_DONE);
     if (f->next.receipt.planned)
         return through(f, 0, FORGET_ERASING);
-    /* What is asked for may have been let go, and its bytes still lie in the index and in free pages. */
+    /* It may have been let go, and its bytes still lie in the index and in free pages. */
     f->residue = s->keeper->residue;
     return through(f, 0, f->residue > s->keeper->cleared ? FORGET_INDEX : FORGET_DONE);
 }
