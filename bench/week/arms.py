@@ -52,7 +52,9 @@ class Channel:
     """An ingest channel: frames under way are bounded by the daemon's credits."""
     ROOM = 128 * 1024
 
-    def __init__(self, daemon, s):
+    def __init__(self, daemon, s, budget):
+        # A frame of each stream may lie in the journal, which has a quarter of the budget.
+        self.room = min(self.ROOM, budget // 64) if budget else self.ROOM
         self.client = daemon.client()
         self.client.socket.settimeout(PATIENCE)
         self.credit, _ = self.client.open_channel(s.stream, s.kind)
@@ -88,7 +90,7 @@ class Channel:
         for record in pack(s):
             part.append(record)
             size += len(record)
-            if size > self.ROOM or len(part) == 4096:
+            if size > self.room or len(part) == 4096:
                 self.send(part)
                 part, size = [], 0
         if part:
@@ -116,6 +118,7 @@ class Varve:
         self.largest = 0
 
     def start(self, folder, budget):
+        self.budget = budget
         memory = {"budget": str(budget) if budget else "8GiB"}
         sections = {"memory": memory}
         for name, pairs in self.options.items():
@@ -143,7 +146,7 @@ class Varve:
                 self.midnight(channels, erasures, story.START + today * story.DAY)
                 day = today
             if s.stream not in channels:
-                channels[s.stream] = Channel(self.daemon, s)
+                channels[s.stream] = Channel(self.daemon, s, self.budget)
             channels[s.stream].feed(s)
         self.midnight(channels, erasures, story.END)
         for c in channels.values():
