@@ -242,6 +242,61 @@ START_TEST(test_used_stay_when_much_waits)
 }
 END_TEST
 
+/* One record that takes room, with the surprise as given. */
+static int64_t put_surprise(struct store *s, int64_t stream, const char *name, uint64_t seq,
+                            int64_t time, double z)
+{
+    static char text[1000];
+    uint64_t random = seq + 1;
+    for (size_t i = 0; i < sizeof(text); i++) {
+        random = random * 6364136223846793005u + 1442695040888963407u;
+        text[i] = (char)('!' + (random >> 40) % 15);
+    }
+    const struct record record = {.seq = seq, .time = time, .text = {text, sizeof(text)}};
+    struct moment m = {.kind = KIND_TEXT,
+                       .start = time,
+                       .end = time,
+                       .records = &record,
+                       .record_count = 1,
+                       .ended = END_GAP,
+                       .model = 3,
+                       .path = PATH_LATENT,
+                       .z = z,
+                       .title = "lines"};
+    return commit_moment(s, stream, name, &m);
+}
+
+/* The loud stream's z is twice what the quiet one's rare moments have. */
+START_TEST(test_what_is_rare_for_its_stream_stays)
+{
+    struct store *s = opened();
+    struct store_budget b = budget_of(2, KEEP_BY_SALIENCE);
+    int64_t loud = stream_of(s, "loud"), quiet = stream_of(s, "quiet");
+    store_set_budget(s, &b);
+    for (int i = 0; i < 3000; i++) {
+        int64_t time = T0 + i * 2 * US_PER_MINUTE;
+        double off = i % 2 ? 0.25 : -0.25;
+        make_room(s, 4096);
+        if (i % 3)
+            put_surprise(s, loud, "loud", (uint64_t)i + 1, time, 10 + off);
+        else
+            put_surprise(s, quiet, "quiet", (uint64_t)i + 1, time, i % 60 ? 2 + off : 5);
+        if (store_log_is_full(s))
+            OK(store_checkpoint(s, false, &err));
+        if (i % 60 == 59)
+            consolidate(s);
+    }
+    store_close(s);
+    /* Of their evidence: it goes first. */
+    int64_t all = number("SELECT count(*) FROM evidence");
+    int64_t rare = number("SELECT count(*) FROM evidence e JOIN moment m ON m.id=e.moment "
+                          "WHERE m.z=5");
+    ck_assert_int_lt(all, 1500);
+    ck_assert_int_gt(rare, 40); /* of 50 */
+    check_sound();
+}
+END_TEST
+
 /* A memory of another century does not lead all looks to where nothing is. */
 START_TEST(test_far_times)
 {
@@ -354,6 +409,7 @@ int main(void)
     tcase_add_test(tcase, test_first_in_first_out);
     tcase_add_test(tcase, test_pinned_and_used_stay);
     tcase_add_test(tcase, test_used_stay_when_much_waits);
+    tcase_add_test(tcase, test_what_is_rare_for_its_stream_stays);
     tcase_add_test(tcase, test_far_times);
     tcase_add_test(tcase, test_pins_are_bounded);
     tcase_add_test(tcase, test_pages_go_back);
