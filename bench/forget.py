@@ -58,12 +58,28 @@ class Client:
         return answer["result"]
 
 
-class Phases:
+class Beside:
+    """What a thread does while the block lasts."""
+
+    def __init__(self, path):
+        self.path, self.stop = path, threading.Event()
+        self.thread = threading.Thread(target=self.run)
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stop.set()
+        self.thread.join()
+
+
+class Phases(Beside):
     """Which phase the forgetting is in, every few milliseconds: seconds of each."""
 
     def __init__(self, path):
-        self.path, self.stop, self.spent = path, threading.Event(), {}
-        self.thread = threading.Thread(target=self.run)
+        super().__init__(path)
+        self.spent = {}
 
     def run(self):
         client, last = Client(self.path), time.monotonic()
@@ -74,14 +90,6 @@ class Phases:
                 self.spent[phase] = self.spent.get(phase, 0) + now - last
             last = now
 
-    def __enter__(self):
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.stop.set()
-        self.thread.join()
-
     def __str__(self):
         return ", ".join(f"{phase} {spent:.2f}" for phase, spent in self.spent.items())
 
@@ -89,12 +97,12 @@ class Phases:
 QUESTIONS = ["link error disk reset", "request user17", "host3 kernel", "zanzibar", "user42 took"]
 
 
-class Asking:
+class Asking(Beside):
     """Asks until it is told to stop; milliseconds of every question."""
 
     def __init__(self, path):
-        self.path, self.stop, self.took = path, threading.Event(), []
-        self.thread = threading.Thread(target=self.run)
+        super().__init__(path)
+        self.took = []
 
     def run(self):
         client, n = Client(self.path), 0
@@ -103,14 +111,6 @@ class Asking:
             client.call("memory.search", query=QUESTIONS[n % len(QUESTIONS)])
             self.took.append((time.monotonic() - before) * 1000)
             n += 1
-
-    def __enter__(self):
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.stop.set()
-        self.thread.join()
 
     def __str__(self):
         if len(self.took) < 2:

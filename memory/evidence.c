@@ -245,6 +245,15 @@ static int unpack(struct slice block, const struct evidence_info *info, struct a
     return 0;
 }
 
+/* Reads the header and unpacks what follows it. */
+static int open_block(struct slice block, struct arena *arena, struct evidence_info *ret_info,
+                      struct slice *ret_body, struct errmsg *err)
+{
+    *ret_body = (struct slice){0};
+    int r = evidence_info(block, ret_info, err);
+    return r ? r : unpack(block, ret_info, arena, ret_body, err);
+}
+
 static int get_numbers(struct cursor *c, struct record *records, uint32_t count, int columns,
                        struct errmsg *err)
 {
@@ -342,10 +351,8 @@ int evidence_decode(struct slice block, struct arena *arena, struct record **ret
                     uint32_t *ret_count, struct errmsg *err)
 {
     struct evidence_info info;
-    struct slice body = {0};
-    int r = evidence_info(block, &info, err);
-    if (r == 0)
-        r = unpack(block, &info, arena, &body, err);
+    struct slice body;
+    int r = open_block(block, arena, &info, &body, err);
     if (r)
         return r;
     struct record *records = arena_alloc(arena, info.count * sizeof(*records));
@@ -390,10 +397,8 @@ int evidence_texts(struct slice block, struct arena *arena, struct slice *ret_re
                    struct slice *ret_texts, struct errmsg *err)
 {
     struct evidence_info info;
-    struct slice body = {0};
-    int r = evidence_info(block, &info, err);
-    if (r == 0)
-        r = unpack(block, &info, arena, &body, err);
+    struct slice body;
+    int r = open_block(block, arena, &info, &body, err);
     if (r)
         return r;
     struct cursor c;
