@@ -98,15 +98,23 @@ int daemon_reload(struct daemon *d, struct errmsg *kept, struct errmsg *err)
     return 0;
 }
 
-static void on_sighup(uv_signal_t *signal, int signum)
+static void on_reload(uv_timer_t *timer)
 {
-    struct daemon *d = container_of(signal, struct daemon, sighup);
+    struct daemon *d = container_of(timer, struct daemon, reload);
     struct errmsg kept = {""}, err = {""};
     if (d->stopping)
         return;
     notify_state("RELOADING=1");
     daemon_reload(d, &kept, &err);
     notify_state("READY=1");
+}
+
+/* libuv calls back once for every signal before it looks at anything else: a storm of them would
+ * keep the loop for itself. One reload in a turn of the loop serves all that came before it. */
+static void on_sighup(uv_signal_t *signal, int signum)
+{
+    struct daemon *d = container_of(signal, struct daemon, sighup);
+    uv_timer_start(&d->reload, on_reload, 0, 0);
 }
 
 /* ---- once a second ---- */
@@ -170,6 +178,7 @@ static void close_handles(struct daemon *d)
     }
     uv_close((uv_handle_t *)&d->second, NULL);
     uv_close((uv_handle_t *)&d->drain, NULL);
+    uv_close((uv_handle_t *)&d->reload, NULL);
 }
 
 /* Streams are flushed and their models saved, or time is up: the threads end now. */
@@ -263,6 +272,7 @@ static int start_signals(struct daemon *d)
     uv_signal_init(&d->loop, &d->sighup);
     uv_timer_init(&d->loop, &d->second);
     uv_timer_init(&d->loop, &d->drain);
+    uv_timer_init(&d->loop, &d->reload);
     int rc = uv_signal_start(&d->sigterm, on_stop_signal, SIGTERM);
     if (rc == 0)
         rc = uv_signal_start(&d->sigint, on_stop_signal, SIGINT);

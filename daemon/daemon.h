@@ -62,7 +62,7 @@ struct daemon {
     uint64_t last_watch;
     unsigned looks;  /* that watches wait for */
     bool looks_full; /* some were passed over, and it was said */
-    uv_timer_t second, drain;
+    uv_timer_t second, drain, reload;
     unsigned seconds;          /* since the start */
     unsigned watchdog_seconds; /* 0: nobody watches */
     struct work sketch_work;

@@ -257,6 +257,26 @@ class Stop(Case):
             thread.join()
         self.assertEqual(sorted(self.seqs(d, "s")), list(range(1, total + 1)))
 
+    def test_requests_between_reloads(self):
+        """However fast they come: what is asked in between is answered."""
+        patterns = "".join(f"pattern = (secret|token|key){i}[a-z0-9]{{4,40}}\n" for i in range(60))
+        d = self.daemon("[redact]\n" + patterns)
+        client = d.client()
+        stop = threading.Event()
+
+        def storm():
+            while not stop.is_set():
+                d.signal(signal.SIGHUP)
+        thread = threading.Thread(target=storm)
+        thread.start()
+        try:
+            for _ in range(10):
+                client.call("stream.list")
+        finally:
+            stop.set()
+            thread.join()
+        self.assertEqual(d.stop(), 0)
+
 
 class Snapshot(Case):
     def test_damaged(self):
