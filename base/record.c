@@ -39,10 +39,11 @@ uint64_t record_hash(const struct record *r)
         }
         return h;
     }
-    return XXH3_64bits_withSeed(r->text.data ? r->text.data : "", r->text.size, h);
+    const struct slice *payload = r->media.size ? &r->media : &r->text;
+    return XXH3_64bits_withSeed(payload->data ? payload->data : "", payload->size, h);
 }
 
 size_t record_payload_size(const struct record *r)
 {
-    return r->samples ? (size_t)r->sample_count * 10 : r->text.size;
+    return r->samples ? (size_t)r->sample_count * 10 : r->text.size + r->media.size;
 }

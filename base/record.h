@@ -27,6 +27,10 @@ enum stream_kind { KIND_TEXT = 1, KIND_SENSOR = 2, KIND_AUDIO = 3, KIND_VIDEO = 
 #define RECORD_SIZE_MAX (1u << 20)        /* bytes of one record's payload */
 #define CHANNELS_MAX 1024                 /* channels of one sensor stream */
 #define CHANNEL_NAME_MAX 96
+#define AUDIO_RATE 16000              /* samples a second of every audio record */
+#define AUDIO_RECORD_SAMPLES_MAX 16000
+#define VIDEO_SIDE_MIN 16 /* pixels of a frame's width and height */
+#define VIDEO_SIDE_MAX 1920
 #define UNUSUAL_ALERT 0.5f /* score from which something is an alert, for every stream */
 
 enum record_flag {
@@ -42,6 +46,12 @@ struct sample {
     double value; /* finite */
 };
 
+/*
+ * One arrival. The payload of an audio record is 16-bit little-endian PCM, mono, at AUDIO_RATE, of 1
+ * to AUDIO_RECORD_SAMPLES_MAX samples, its time that of the first one. That of a video record is one
+ * JPEG, baseline or progressive, of at most RECORD_SIZE_MAX bytes, with 1 or 3 components and sides
+ * of VIDEO_SIDE_MIN to VIDEO_SIDE_MAX pixels, its time the frame's.
+ */
 struct record {
     uint64_t seq;                 /* from 1, unique within its stream */
     int64_t time;                 /* event time, microseconds UTC, TIME_MIN..TIME_MAX */
@@ -51,6 +61,7 @@ struct record {
     struct slice text;            /* text streams: valid UTF-8, no NUL; else size 0 */
     const struct sample *samples; /* sensor streams; else NULL */
     uint32_t sample_count;
+    struct slice media; /* audio and video streams: the payload, as below; else size 0 */
     uint64_t tag; /* the submitter's own mark, carried along untouched and never stored */
 };
 
@@ -150,7 +161,7 @@ int stream_kind_parse(const char *name, enum stream_kind *ret_kind);
  */
 uint64_t record_hash(const struct record *r);
 
-/* Bytes of payload: the text, or 10 a sample. What budgets and throughput figures count. */
+/* Bytes of payload: the text, the media, or 10 a sample. What budgets and throughput figures count. */
 size_t record_payload_size(const struct record *r);
 
 #endif

@@ -331,6 +331,10 @@ START_TEST(record_hashes)
     b = (struct record){.samples = y, .sample_count = 2};
     ck_assert_uint_ne(record_hash(&a), record_hash(&b));
     ck_assert_uint_eq(record_payload_size(&a), 20);
+    a = (struct record){.time = 5, .media = {"\1\0\2\0", 4}};
+    b = (struct record){.time = 5, .media = {"\1\0\3\0", 4}};
+    ck_assert_uint_ne(record_hash(&a), record_hash(&b));
+    ck_assert_uint_eq(record_payload_size(&a), 4);
     enum stream_kind kind;
     ck_assert_int_eq(stream_kind_parse("sensor", &kind), 0);
     ck_assert_int_eq(kind, KIND_SENSOR);
