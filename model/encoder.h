@@ -10,6 +10,8 @@
 #include "base/error.h"
 #include "base/record.h"
 
+#define OBSERVATION_TRAITS 12
+
 /*
  * What one record told the model. Depends on this and earlier records only, and no later record
  * changes it.
@@ -20,9 +22,12 @@ struct observation {
     uint32_t template_id;  /* text: from 1, never changes once given; else 0 */
     const float *latent;   /* LATENT_DIM, unit length or zero: this record's token; lives until the
                               next observe */
-    uint32_t shift;        /* sensor: a change of regime is known now, and began so many records before
-                              this one; 0: none */
+    uint32_t shift;        /* sensor: a change of regime, video: of the scene; it is known now, and
+                              began so many records before this one; 0: none */
     const char *why;       /* what was unusual, for people, "" when nothing; lives until the next observe */
+    /* audio, video: what the record showed, in the order of the kind's own list (video_encoder.h,
+     * audio_encoder.h), finite; a moment is worded from them. Others: zero. */
+    float traits[OBSERVATION_TRAITS];
 };
 
 struct encoder;

@@ -169,6 +169,7 @@ static void note(struct noted *n, const struct segmenter *segmenter, const struc
     n->score = (float)o->score;
     n->z = segmenter_z(segmenter, o->bits);
     n->template_id = o->template_id;
+    memcpy(n->traits, o->traits, sizeof(n->traits));
     size_t why = o->why ? strnlen(o->why, WHY_MAX - 1) : 0;
     memcpy(n->why, o->why ? o->why : "", why);
     n->why[why] = '\0';

@@ -19,6 +19,7 @@ struct noted {
     float bits, z, score;
     uint32_t template_id;
     char why[WHY_MAX];
+    float traits[OBSERVATION_TRAITS];
 };
 
 struct summariser;
