@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/base64.h"
 #include "base/record.h"
 #include "base/timestamp.h"
 #include "base/utf8.h"
@@ -186,6 +187,14 @@ void jsonw_raw(struct jsonw *w, const char *json, size_t size)
 {
     before_value(w);
     buf_append(w->out, json, size);
+}
+
+void jsonw_base64(struct jsonw *w, const void *data, size_t size)
+{
+    before_value(w);
+    buf_putc(w->out, '"');
+    base64_put(w->out, data, size);
+    buf_putc(w->out, '"');
 }
 
 void jsonw_kv_string(struct jsonw *w, const char *key, const char *s)

@@ -41,6 +41,8 @@ void jsonw_null(struct jsonw *w);
 void jsonw_time(struct jsonw *w, int64_t us);
 /* Text that is JSON already. */
 void jsonw_raw(struct jsonw *w, const char *json, size_t size);
+/* Bytes, as a string. */
+void jsonw_base64(struct jsonw *w, const void *data, size_t size);
 
 /* jsonw_key and the value in one. */
 void jsonw_kv_string(struct jsonw *w, const char *key, const char *s);

@@ -73,7 +73,7 @@ int batch_copy_record(struct batch *b, const struct record *r)
     if (!own)
         return ERR_NOMEM;
     *own = *r;
-    if (keep(b, &own->ref) != 0 || keep(b, &own->text) != 0)
+    if (keep(b, &own->ref) != 0 || keep(b, &own->text) != 0 || keep(b, &own->media) != 0)
         goto fail;
     if (r->sample_count > 0) {
         size_t size = r->sample_count * sizeof(*r->samples);

@@ -51,6 +51,7 @@ static bool copy_moment(struct moment_job *job, const struct moment *m)
     for (uint32_t i = 0; records && i < m->record_count; i++) {
         records[i].ref = (struct slice){NULL, 0};
         records[i].text = (struct slice){NULL, record_payload_size(&m->records[i])};
+        records[i].media = (struct slice){NULL, 0};
         records[i].samples = NULL;
         records[i].sample_count = 0;
     }

@@ -202,8 +202,9 @@ int varve_channel_open(struct varve *v, const char *stream, const char *kind,
                        struct varve_channel **ret)
 {
     enum stream_kind k;
-    if (stream_kind_parse(kind, &k) < 0 || (k != KIND_TEXT && k != KIND_SENSOR))
-        return err_set(&v->err, ERR_INVALID, "kind: must be \"text\" or \"sensor\"");
+    if (stream_kind_parse(kind, &k) < 0)
+        return err_set(&v->err, ERR_INVALID,
+                       "kind: must be \"text\", \"sensor\", \"audio\" or \"video\"");
     int r = ask_open(v, stream, kind);
     if (r < 0)
         return r;
@@ -256,13 +257,15 @@ static int put(struct varve_channel *c, struct record *r)
     size_t samples = r->sample_count * sizeof(*r->samples);
     char *ref = arena_copy(&c->arena, r->ref.data ? r->ref.data : "", r->ref.size);
     char *text = arena_copy(&c->arena, r->text.data ? r->text.data : "", r->text.size);
+    char *media = arena_copy(&c->arena, r->media.data ? r->media.data : "", r->media.size);
     struct sample *values = arena_alloc(&c->arena, samples);
-    if (!ref || !text || !values)
+    if (!ref || !text || !media || !values)
         return err_set(&v->err, ERR_NOMEM, "out of memory");
     if (samples > 0)
         memcpy(values, r->samples, samples);
     r->ref.data = ref;
     r->text.data = text;
+    r->media.data = media;
     r->samples = values;
     c->records[c->count++] = *r;
     c->bytes += r->ref.size + record_payload_size(r) + 16;
@@ -277,6 +280,17 @@ int varve_channel_put_text(struct varve_channel *c, uint64_t seq, int64_t time, 
         r.ref = (struct slice){ref, strlen(ref)};
     if (c->kind != KIND_TEXT)
         return err_set(&c->v->err, ERR_INVALID, "this channel takes no text");
+    return put(c, &r);
+}
+
+int varve_channel_put_media(struct varve_channel *c, uint64_t seq, int64_t time, const char *ref,
+                            const void *data, size_t size)
+{
+    struct record r = {.seq = seq, .time = time, .media = {data, size}};
+    if (ref)
+        r.ref = (struct slice){ref, strlen(ref)};
+    if (c->kind != KIND_AUDIO && c->kind != KIND_VIDEO)
+        return err_set(&c->v->err, ERR_INVALID, "this channel takes neither sound nor pictures");
     return put(c, &r);
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A record is: u8 what follows (HAS_*), then as far as it has them varint seq, svarint time, varint
- * length and ref; then varint length and text, or varint count and samples of u16 channel and f64.
- * A frame holds a few hundred records, 64 KiB is typical.
+ * length and ref; then varint length and text or media, or varint count and samples of u16 channel
+ * and f64. A frame holds a few hundred records, 64 KiB is typical.
  *
  * Every count is compared with the bytes that are left before anything is allocated for it, so a
  * frame costs memory in proportion to its own size.
@@ -12,6 +12,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/media.h"
 #include "base/utf8.h"
 
 enum { HAS_SEQ = 1, HAS_TIME = 2, HAS_REF = 4, HAS_ALL = 7 };
@@ -57,6 +58,10 @@ static void put_record(struct buf *out, enum stream_kind kind, const struct reco
         put_bytes(out, r->ref);
     if (kind == KIND_TEXT) {
         put_bytes(out, r->text);
+        return;
+    }
+    if (kind != KIND_SENSOR) {
+        put_bytes(out, r->media);
         return;
     }
     buf_put_varint(out, r->sample_count);
@@ -168,6 +173,8 @@ int frame_check_record(enum stream_kind kind, const struct record *r, struct err
             return err_set(err, ERR_INVALID, "text: not UTF-8, or a NUL in it");
         return 0;
     }
+    if (kind != KIND_SENSOR)
+        return media_check(kind, r->media, err);
     if (r->sample_count > FRAME_SAMPLES_MAX)
         return err_set(err, ERR_INVALID, "values: more than %d", FRAME_SAMPLES_MAX);
     for (uint32_t i = 0; i < r->sample_count; i++) {
@@ -198,6 +205,10 @@ static bool get_record(struct cursor *c, enum stream_kind kind, struct arena *ar
         ret->ref = get_bytes(c);
     if (kind == KIND_TEXT) {
         ret->text = get_bytes(c);
+        return !c->failed;
+    }
+    if (kind != KIND_SENSOR) {
+        ret->media = get_bytes(c);
         return !c->failed;
     }
     uint64_t count = cursor_varint(c);

@@ -77,8 +77,9 @@ VARVE_API int varve_next_notification(struct varve *v, int milliseconds, const c
                                       const char **ret_params);
 
 /*
- * Turns the connection into an ingest channel of a stream, made where there is none. kind is "text"
- * or "sensor". The connection then takes no calls. Frees with varve_channel_close or varve_close.
+ * Turns the connection into an ingest channel of a stream, made where there is none. kind is
+ * "text", "sensor", "audio" or "video". The connection then takes no calls. Frees with
+ * varve_channel_close or varve_close.
  */
 VARVE_API int varve_channel_open(struct varve *v, const char *stream, const char *kind,
                                  struct varve_channel **ret);
@@ -94,6 +95,12 @@ VARVE_API int varve_channel_put_text(struct varve_channel *c, uint64_t seq, int6
 VARVE_API int varve_channel_put_values(struct varve_channel *c, uint64_t seq, int64_t time,
                                        const char *ref, const uint16_t *channels,
                                        const double *values, size_t count);
+/*
+ * Sound: 1 to 16,000 samples of 16-bit little-endian PCM, mono, 16 kHz, `time` that of the first.
+ * Video: one JPEG of at most 1 MiB, its sides 16 to 1920 pixels.
+ */
+VARVE_API int varve_channel_put_media(struct varve_channel *c, uint64_t seq, int64_t time,
+                                      const char *ref, const void *data, size_t size);
 /* The index of a sensor channel's name, for varve_channel_put_values. */
 VARVE_API int varve_channel_name(struct varve_channel *c, const char *name, uint16_t *ret_index);
 /*

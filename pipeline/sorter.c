@@ -64,7 +64,7 @@ static struct block *take_block(struct pool *p, size_t size)
 int pool_copy(struct pool *p, const struct record *r, struct block **ret)
 {
     size_t samples = (size_t)r->sample_count * sizeof(struct sample);
-    struct block *b = take_block(p, samples + r->text.size + r->ref.size + 2);
+    struct block *b = take_block(p, samples + r->text.size + r->media.size + r->ref.size + 2);
     if (!b)
         return ERR_NOMEM;
     p->bytes += footprint(b);
@@ -75,6 +75,10 @@ int pool_copy(struct pool *p, const struct record *r, struct block **ret)
         b->record.samples = (const struct sample *)at;
         at += samples;
     }
+    if (r->media.size)
+        memcpy(at, r->media.data, r->media.size);
+    b->record.media.data = at;
+    at += r->media.size;
     if (r->text.size)
         memcpy(at, r->text.data, r->text.size);
     at[r->text.size] = '\0';

@@ -165,7 +165,7 @@ void channel_on_name(void *user, void *channel, uint16_t index, const char *name
     else
         ipc_channel_error(c->conn, 0, rc, NULL,
                           rc == ERR_LIMIT ? "the stream has as many channels as it may"
-                                          : "a text stream has no channels");
+                                          : "only sensors have channels");
 }
 
 static void on_flushed(void *arg, int status, const struct errmsg *err)

@@ -3,6 +3,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/base64.h"
+#include "base/media.h"
 #include "base/mem.h"
 #include "base/timestamp.h"
 #include "daemon/handlers/handlers.h"
@@ -147,16 +149,49 @@ static int read_text(struct batch *b, const struct json *field, struct record *r
     return r->text.data ? 0 : err_set(err, ERR_NOMEM, "out of memory");
 }
 
+static int read_media(enum stream_kind kind, struct batch *b, const struct json *field,
+                      struct record *r, struct errmsg *err)
+{
+    const char *text = json_string(field);
+    if (!text)
+        return err_set(err, ERR_INVALID, "media is missing or no string");
+    size_t size = strlen(text);
+    if (size > BASE64_ENCODED(RECORD_SIZE_MAX))
+        return err_set(err, ERR_LIMIT, "media is longer than %u bytes", RECORD_SIZE_MAX);
+    char *bytes = arena_alloc(&b->arena, BASE64_DECODED_MAX(size));
+    if (!bytes)
+        return err_set(err, ERR_NOMEM, "out of memory");
+    if (base64_decode(text, size, bytes, &size) != 0)
+        return err_set(err, ERR_INVALID, "media is not base64");
+    r->media = (struct slice){bytes, size};
+    return media_check(kind, r->media, err);
+}
+
+/* The field in which records of the kind have their payload. */
+static const char *payload_key(enum stream_kind kind)
+{
+    return kind == KIND_TEXT ? "text" : kind == KIND_SENSOR ? "values" : "media";
+}
+
+static int read_payload(struct live_stream *s, struct batch *b, const struct json *in,
+                        struct record *r, struct errmsg *err)
+{
+    const struct json *field = json_get(in, payload_key(s->row.kind));
+    if (s->row.kind == KIND_TEXT)
+        return read_text(b, field, r, err);
+    return s->row.kind == KIND_SENSOR ? read_values(s, b, field, r, err)
+                                      : read_media(s->row.kind, b, field, r, err);
+}
+
 static int read_record(struct live_stream *s, struct batch *b, const struct json *in, int64_t now,
                        struct errmsg *err)
 {
     if (json_type(in) != JSON_OBJECT)
         return err_set(err, ERR_INVALID, "not an object");
-    bool sensor = s->row.kind == KIND_SENSOR;
+    const char *payload = payload_key(s->row.kind);
     for (const struct json *m = json_first(in); m; m = json_next(m)) {
         const char *key = json_key(m);
-        if (strcmp(key, "seq") && strcmp(key, "time") && strcmp(key, "ref") &&
-            strcmp(key, sensor ? "values" : "text"))
+        if (strcmp(key, "seq") && strcmp(key, "time") && strcmp(key, "ref") && strcmp(key, payload))
             return err_set(err, ERR_INVALID, "a %s record has no \"%.40s\"",
                            stream_kind_name(s->row.kind), key);
     }
@@ -174,8 +209,7 @@ static int read_record(struct live_stream *s, struct batch *b, const struct json
             rc = err_set(err, ERR_NOMEM, "out of memory");
     }
     if (rc == 0)
-        rc = sensor ? read_values(s, b, json_get(in, "values"), &r, err)
-                    : read_text(b, json_get(in, "text"), &r, err);
+        rc = read_payload(s, b, in, &r, err);
     if (rc != 0)
         return rc;
     struct record *slot = batch_add(b);

@@ -304,27 +304,6 @@ static int read_sparks(struct page *p, struct sparks *s, uint32_t stride, struct
     return r;
 }
 
-static void put_base64(struct jsonw *w, const uint8_t *data, size_t size)
-{
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    struct buf text = {0};
-    buf_putc(&text, '"');
-    for (size_t i = 0; i < size; i += 3) {
-        uint32_t v = (uint32_t)data[i] << 16 | (i + 1 < size ? (uint32_t)data[i + 1] << 8 : 0) |
-                     (i + 2 < size ? data[i + 2] : 0);
-        buf_putc(&text, digits[v >> 18]);
-        buf_putc(&text, digits[v >> 12 & 63]);
-        buf_putc(&text, i + 1 < size ? digits[v >> 6 & 63] : '=');
-        buf_putc(&text, i + 2 < size ? digits[v & 63] : '=');
-    }
-    buf_putc(&text, '"');
-    if (buf_failed(&text))
-        w->out->failed = true;
-    else
-        jsonw_raw(w, text.data, text.size);
-    buf_deinit(&text);
-}
-
 /* Two bytes a moment: where its lowest and highest value lie between the stream's; 255, 0: no
  * value. */
 static void put_spark(struct jsonw *w, const struct sparks *s, const struct spark *k, uint32_t lane)
@@ -349,7 +328,7 @@ static void put_spark(struct jsonw *w, const struct sparks *s, const struct spar
     jsonw_kv_double(w, "low", k->low);
     jsonw_kv_double(w, "high", k->high);
     jsonw_key(w, "data");
-    put_base64(w, bytes, 2 * (size_t)s->moments);
+    jsonw_base64(w, bytes, 2 * (size_t)s->moments);
     jsonw_object_end(w);
     mem_free(bytes);
 }

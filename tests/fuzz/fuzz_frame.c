@@ -66,6 +66,8 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
         arena_init(&arena, 4096);
         read_records(f.body, KIND_TEXT);
         read_records(f.body, KIND_SENSOR);
+        read_records(f.body, KIND_AUDIO);
+        read_records(f.body, KIND_VIDEO);
         frame_get_channels(f.body, &arena, &channels, &count, &err);
         frame_get_hello(f.body, &a, &b);
         frame_get_ack(f.body, &a, &b);

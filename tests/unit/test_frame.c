@@ -86,6 +86,24 @@ START_TEST(test_sensor)
 }
 END_TEST
 
+START_TEST(test_sound)
+{
+    struct record in[2] = {{.seq = 3, .time = 5, .media = {"\0\1\2\3", 4}},
+                           {.seq = 4, .time = 6, .media = {"odd", 3}, .ref = slice_of("r")}};
+    frame_put_records(&out, KIND_AUDIO, in, 2);
+    struct record *r;
+    uint32_t n;
+    ck_assert_int_eq(decode(one_frame().body, KIND_AUDIO, &r, &n), 0);
+    ck_assert(n == 1 && r->seq == 3 && r->text.size == 0 && r->sample_count == 0);
+    ck_assert(r->media.size == 4 && memcmp(r->media.data, "\0\1\2\3", 4) == 0);
+    ck_assert(bad_count == 1 && bad_index == 1);
+    ck_assert_str_eq(bad_text, "media: 3 bytes, where 1 to 16000 samples of 2 bytes must be");
+    ck_assert_int_eq(decode(one_frame().body, KIND_VIDEO, &r, &n), 0);
+    ck_assert(n == 0 && bad_count == 2);
+    ck_assert_str_eq(bad_text, "media: not a JPEG");
+}
+END_TEST
+
 /* A bad record is left out and told; its neighbours stay. */
 START_TEST(test_bad_records)
 {
@@ -244,6 +262,7 @@ int main(void)
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, test_text);
     tcase_add_test(t, test_sensor);
+    tcase_add_test(t, test_sound);
     tcase_add_test(t, test_bad_records);
     tcase_add_test(t, test_damage);
     tcase_add_test(t, test_header);
