@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Encoding: records ▸ columns in the thread's body buffer ▸ XXH3-128 ▸ one zstd frame behind the
- * header. Decoding trusts nothing: the header's bounds first, then the hash over the whole body,
- * then every count and size against what is left, every time, text and value against base/record.h.
- * Sizes: a moment of 256 log lines is 20 to 40 KiB of body and a tenth of it as a frame.
+ * header. Sound and pictures are the body's last column: pictures stay as they are, as zstd takes
+ * nothing off a JPEG; the sound of a moment becomes FLAC behind the other columns, which are few
+ * bytes. Decoding trusts nothing: the header's bounds first, then the hash over the whole body,
+ * then every count and size against what is left, every time, text, value and payload against
+ * base/record.h. Sizes: a moment of 256 log lines is 20 to 40 KiB of body and a tenth of it as a
+ * frame; two minutes of sound are 4 MB and about half of it.
  */
 #include "memory/evidence.h"
 
@@ -13,11 +16,22 @@
 #include <xxhash.h>
 #include <zstd.h>
 
+#include "base/media.h"
 #include "base/utf8.h"
+#include "memory/flac.h"
 #include "memory/thread.h"
 
-enum column { COLUMN_FLAGS = 1, COLUMN_REFS = 2, COLUMN_TEXTS = 4, COLUMN_SAMPLES = 8 };
-enum body { BODY_PLAIN = 0, BODY_ZSTD = 1 };
+enum column {
+    COLUMN_FLAGS = 1,
+    COLUMN_REFS = 2,
+    COLUMN_TEXTS = 4,
+    COLUMN_SAMPLES = 8,
+    COLUMN_MEDIA = 16,
+    COLUMNS = 31,
+};
+enum body { BODY_PLAIN = 0, BODY_ZSTD = 1, BODY_FLAC = 2 };
+
+#define LEVEL_TRANSIENT 1 /* the journal's: sound is not packed for some seconds */
 
 static int columns_of(const struct record *records, uint32_t count)
 {
@@ -25,7 +39,8 @@ static int columns_of(const struct record *records, uint32_t count)
     for (uint32_t i = 0; i < count; i++) {
         const struct record *r = &records[i];
         columns |= (r->flags ? COLUMN_FLAGS : 0) | (r->ref.size ? COLUMN_REFS : 0) |
-                   (r->text.size ? COLUMN_TEXTS : 0) | (r->samples ? COLUMN_SAMPLES : 0);
+                   (r->text.size ? COLUMN_TEXTS : 0) | (r->samples ? COLUMN_SAMPLES : 0) |
+                   (r->media.size ? COLUMN_MEDIA : 0);
     }
     return columns;
 }
@@ -151,12 +166,52 @@ static int make_body(struct thread_state *t, const struct record *records, uint3
     if (columns & COLUMN_TEXTS)
         put_bytes(b, records, count, offsetof(struct record, text));
     int r = columns & COLUMN_SAMPLES ? put_samples(b, &t->scratch, records, count) : 0;
+    if (columns & COLUMN_MEDIA)
+        put_bytes(b, records, count, offsetof(struct record, media));
     if (buf_failed(b) || r == ERR_NOMEM) {
         buf_deinit(b); /* also takes the sticky failure away */
         *b = (struct buf){0};
         return ERR_NOMEM;
     }
     return r ? r : b->size > EVIDENCE_BODY_MAX ? ERR_LIMIT : 0;
+}
+
+/* What a body of these records is packed as, and how much of its end is sound. */
+static enum body choose_body(const struct record *records, uint32_t count, int level,
+                             size_t *ret_sound)
+{
+    size_t sound = 0;
+    bool media = false, other = false;
+    for (uint32_t i = 0; i < count; i++) {
+        sound += records[i].media.size;
+        media |= records[i].media.size > 0;
+        other |= records[i].media.size % 2 || media_is_jpeg(records[i].media);
+    }
+    *ret_sound = sound;
+    if (!media)
+        return BODY_ZSTD;
+    return other || level <= LEVEL_TRANSIENT ? BODY_PLAIN : BODY_FLAC;
+}
+
+static int put_zstd(struct thread_state *t, int level, struct buf *out)
+{
+    size_t bound = ZSTD_compressBound(t->body.size);
+    if (buf_reserve(out, bound))
+        return ERR_NOMEM;
+    size_t packed = ZSTD_compressCCtx(t->compress, out->data + out->size, bound, t->body.data,
+                                      t->body.size, level);
+    if (ZSTD_isError(packed))
+        return ERR_NOMEM; /* with room for the bound, memory is all that can be missing */
+    out->size += packed;
+    return 0;
+}
+
+static int put_flac(const struct buf *body, size_t sound, struct buf *out)
+{
+    size_t head = body->size - sound;
+    buf_put_varint(out, head);
+    buf_append(out, body->data, head);
+    return flac_encode(body->data + head, sound, out);
 }
 
 int evidence_encode(const struct record *records, uint32_t count, int level, struct buf *out)
@@ -171,36 +226,37 @@ int evidence_encode(const struct record *records, uint32_t count, int level, str
     int r = make_body(t, records, count);
     if (r)
         return r;
-    size_t at = out->size, size = t->body.size, bound = ZSTD_compressBound(size);
-    if (buf_reserve(out, EVIDENCE_HEADER + bound))
+    size_t at = out->size, size = t->body.size, sound = 0;
+    enum body as = choose_body(records, count, level, &sound);
+    if (buf_reserve(out, EVIDENCE_HEADER + size))
         return ERR_NOMEM;
     XXH128_canonical_t hash;
     XXH128_canonicalFromHash(&hash, XXH3_128bits(t->body.data, size));
     buf_append(out, "vE\1", 3);
-    buf_put_u8(out, BODY_ZSTD);
+    buf_put_u8(out, (uint8_t)as);
     buf_put_u32(out, count);
     buf_put_u32(out, (uint32_t)size);
     buf_append(out, hash.digest, sizeof(hash.digest));
-    size_t packed =
-        ZSTD_compressCCtx(t->compress, out->data + out->size, bound, t->body.data, size, level);
-    if (ZSTD_isError(packed)) {
+    r = as == BODY_ZSTD   ? put_zstd(t, level, out)
+        : as == BODY_FLAC ? put_flac(&t->body, sound, out)
+                          : 0;
+    if (r || buf_failed(out)) {
         out->size = at;
-        return ERR_NOMEM; /* with room for the bound, memory is all that can be missing */
+        return ERR_NOMEM;
     }
-    if (packed >= size) {
+    if (as == BODY_PLAIN || out->size - at - EVIDENCE_HEADER >= size) {
+        out->size = at + EVIDENCE_HEADER;
         out->data[at + 3] = BODY_PLAIN;
         buf_append(out, t->body.data, size);
-    } else {
-        out->size += packed;
     }
-    return 0;
+    return buf_failed(out) ? ERR_NOMEM : 0;
 }
 
 int evidence_info(struct slice block, struct evidence_info *ret, struct errmsg *err)
 {
     if (block.size < EVIDENCE_HEADER || memcmp(block.data, "vE", 2) != 0)
         return err_set(err, ERR_CORRUPT, "evidence: not a block");
-    if (block.data[2] != 1 || (unsigned char)block.data[3] > BODY_ZSTD)
+    if (block.data[2] != 1 || (unsigned char)block.data[3] > BODY_FLAC)
         return err_set(err, ERR_CORRUPT, "evidence: version %d.%d is not known", block.data[2],
                        block.data[3]);
     struct cursor c;
@@ -216,27 +272,67 @@ int evidence_info(struct slice block, struct evidence_info *ret, struct errmsg *
     return 0;
 }
 
+/* What stands before the sound; its size is checked. */
+static int flac_head(struct slice packed, const struct evidence_info *info, struct slice *ret_head,
+                     struct slice *ret_flac, struct errmsg *err)
+{
+    struct cursor c;
+    cursor_init(&c, packed.data, packed.size);
+    uint64_t size = cursor_varint(&c);
+    *ret_head = cursor_bytes(&c, size > packed.size ? SIZE_MAX : (size_t)size);
+    if (c.failed || size > info->body_size)
+        return err_set(err, ERR_CORRUPT, "evidence: the body's size is not %u", info->body_size);
+    *ret_flac = (struct slice){packed.data + c.at, packed.size - c.at};
+    return 0;
+}
+
+static int unpack_flac(struct slice packed, const struct evidence_info *info, char *body,
+                       struct errmsg *err)
+{
+    struct slice head, flac;
+    int r = flac_head(packed, info, &head, &flac, err);
+    if (r)
+        return r;
+    memcpy(body, head.data, head.size);
+    r = flac_decode(flac, body + head.size, info->body_size - head.size, err);
+    return r ? err_wrap(err, r, "evidence") : 0;
+}
+
+static int unpack_zstd(struct slice packed, const struct evidence_info *info, char *body,
+                       struct errmsg *err)
+{
+    struct thread_state *t = thread_state_get();
+    if (!t)
+        return err_set(err, ERR_NOMEM, "evidence: %s", err_text(ERR_NOMEM));
+    size_t n = ZSTD_decompressDCtx(t->decompress, body, info->body_size, packed.data, packed.size);
+    if (ZSTD_isError(n) || n != info->body_size)
+        return err_set(err, ERR_CORRUPT, "evidence: %s",
+                       ZSTD_isError(n) ? ZSTD_getErrorName(n) : "short body");
+    return 0;
+}
+
 static int unpack(struct slice block, const struct evidence_info *info, struct arena *arena,
                   struct slice *ret, struct errmsg *err)
 {
     struct slice packed = {block.data + EVIDENCE_HEADER, block.size - EVIDENCE_HEADER};
-    if (block.data[3] == BODY_PLAIN
-            ? packed.size != info->body_size
-            : ZSTD_getFrameContentSize(packed.data, packed.size) != info->body_size)
+    enum body as = (enum body)block.data[3];
+    bool fits = as == BODY_PLAIN ? packed.size == info->body_size
+                : as == BODY_ZSTD
+                    ? ZSTD_getFrameContentSize(packed.data, packed.size) == info->body_size
+                    : true;
+    if (!fits)
         return err_set(err, ERR_CORRUPT, "evidence: the body's size is not %u", info->body_size);
-    struct thread_state *t = thread_state_get();
-    char *body = t ? arena_alloc(arena, info->body_size) : NULL;
+    char *body = arena_alloc(arena, info->body_size);
     if (!body)
         return err_set(err, ERR_NOMEM, "evidence: %s", err_text(ERR_NOMEM));
-    if (block.data[3] == BODY_PLAIN) {
+    int r = 0;
+    if (as == BODY_PLAIN)
         memcpy(body, packed.data, packed.size);
-    } else {
-        size_t n =
-            ZSTD_decompressDCtx(t->decompress, body, info->body_size, packed.data, packed.size);
-        if (ZSTD_isError(n) || n != info->body_size)
-            return err_set(err, ERR_CORRUPT, "evidence: %s",
-                           ZSTD_isError(n) ? ZSTD_getErrorName(n) : "short body");
-    }
+    else
+        r = as == BODY_ZSTD ? unpack_zstd(packed, info, body, err)
+                            : unpack_flac(packed, info, body, err);
+    if (r)
+        return r;
     XXH128_canonical_t hash;
     XXH128_canonicalFromHash(&hash, XXH3_128bits(body, info->body_size));
     if (memcmp(hash.digest, info->hash, sizeof(info->hash)) != 0)
@@ -278,7 +374,7 @@ static int get_numbers(struct cursor *c, struct record *records, uint32_t count,
 }
 
 static int get_bytes(struct cursor *c, struct record *records, uint32_t count, size_t offset,
-                     size_t max, struct errmsg *err)
+                     size_t max, bool text, struct errmsg *err)
 {
     for (uint32_t i = 0; i < count; i++) {
         struct slice *s = (struct slice *)((char *)&records[i] + offset);
@@ -290,9 +386,10 @@ static int get_bytes(struct cursor *c, struct record *records, uint32_t count, s
     for (uint32_t i = 0; i < count; i++) {
         struct slice *s = (struct slice *)((char *)&records[i] + offset);
         *s = cursor_bytes(c, s->size);
-        if (c->failed || !utf8_valid(s->data, s->size, NULL) ||
-            (s->size && memchr(s->data, '\0', s->size)))
-            return err_set(err, ERR_CORRUPT, "evidence: record %u: not text", i);
+        if (c->failed || (text && (!utf8_valid(s->data, s->size, NULL) ||
+                                   (s->size && memchr(s->data, '\0', s->size)))))
+            return err_set(err, ERR_CORRUPT, "evidence: record %u: %s", i,
+                           text ? "not text" : "cut");
     }
     return 0;
 }
@@ -362,17 +459,22 @@ int evidence_decode(struct slice block, struct arena *arena, struct record **ret
     struct cursor c;
     cursor_init(&c, body.data, body.size);
     int columns = cursor_u8(&c);
-    if (columns & ~(COLUMN_FLAGS | COLUMN_REFS | COLUMN_TEXTS | COLUMN_SAMPLES))
+    if (columns & ~COLUMNS)
         return err_set(err, ERR_CORRUPT, "evidence: columns %#x are not known", (unsigned)columns);
     r = get_numbers(&c, records, info.count, columns, err);
     if (r == 0 && columns & COLUMN_REFS)
-        r = get_bytes(&c, records, info.count, offsetof(struct record, ref), RECORD_REF_MAX, err);
+        r = get_bytes(&c, records, info.count, offsetof(struct record, ref), RECORD_REF_MAX, true,
+                      err);
     if (r == 0 && columns & COLUMN_TEXTS)
-        r = get_bytes(&c, records, info.count, offsetof(struct record, text), RECORD_SIZE_MAX, err);
+        r = get_bytes(&c, records, info.count, offsetof(struct record, text), RECORD_SIZE_MAX, true,
+                      err);
     if (r == 0 && columns & COLUMN_SAMPLES)
         r = get_channels(&c, records, info.count, arena, err);
     if (r == 0 && columns & COLUMN_SAMPLES)
         r = get_values(&c, records, info.count, err);
+    if (r == 0 && columns & COLUMN_MEDIA)
+        r = get_bytes(&c, records, info.count, offsetof(struct record, media), RECORD_SIZE_MAX,
+                      false, err);
     if (r == 0 && (c.failed || c.at != c.size))
         r = err_set(err, ERR_CORRUPT, "evidence: the body ends %s", c.failed ? "early" : "late");
     if (r)
@@ -393,12 +495,26 @@ static struct slice skip_bytes(struct cursor *c, uint32_t count)
     return cursor_bytes(c, (size_t)size);
 }
 
+/* The body as far as it has texts: sound need not be unpacked for them. */
+static int open_texts(struct slice block, struct arena *arena, struct evidence_info *ret_info,
+                      struct slice *ret_body, struct errmsg *err)
+{
+    struct slice flac, packed = {block.data + EVIDENCE_HEADER, block.size - EVIDENCE_HEADER};
+    int r = evidence_info(block, ret_info, err);
+    if (r || block.data[3] != BODY_FLAC)
+        return r ? r : unpack(block, ret_info, arena, ret_body, err);
+    r = flac_head(packed, ret_info, ret_body, &flac, err);
+    if (r == 0)
+        ret_body->data = arena_copy(arena, ret_body->data, ret_body->size);
+    return r || ret_body->data ? r : err_set(err, ERR_NOMEM, "evidence: %s", err_text(ERR_NOMEM));
+}
+
 int evidence_texts(struct slice block, struct arena *arena, struct slice *ret_refs,
                    struct slice *ret_texts, struct errmsg *err)
 {
     struct evidence_info info;
     struct slice body;
-    int r = open_block(block, arena, &info, &body, err);
+    int r = open_texts(block, arena, &info, &body, err);
     if (r)
         return r;
     struct cursor c;

@@ -8,6 +8,7 @@
 #include <xxhash.h>
 
 #include "memory/evidence.h"
+#include "memory/flac.h"
 
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
 
@@ -35,6 +36,10 @@ static void decode(struct slice block)
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 {
     decode((struct slice){(const char *)data, size});
+    unsigned char pcm[4096];
+    struct errmsg err;
+    int r = flac_decode((struct slice){(const char *)data, size}, pcm, sizeof(pcm), &err);
+    assert(r == 0 || r == ERR_CORRUPT);
     if (size < 2 || size > 1 << 20)
         return 0;
     /* The first byte is the count of records. */

@@ -28,6 +28,7 @@ LIBRARIES = {
     r"cblas\.h|openblas.*": {"model"},
     r"sqlite3(ext)?\.h": {"memory"},
     r"cjson/cJSON\.h|cJSON\.h": {"ipc"},
+    r"FLAC/.*": {"memory"},
     r"uv\.h": {"daemon", "ipc"},
     r"systemd/.*": {"daemon"},
     r"check\.h": set(),
