@@ -2,6 +2,7 @@
 /* Which encoder stands behind the door for which kind. */
 #include "model/encoder.h"
 
+#include "model/audio_encoder.h"
 #include "model/sensor_encoder.h"
 #include "model/text_encoder.h"
 
@@ -12,6 +13,8 @@ int encoder_new(enum stream_kind kind, struct encoder **ret)
         return text_encoder_new(ret);
     case KIND_SENSOR:
         return sensor_encoder_new(ret);
+    case KIND_AUDIO:
+        return audio_encoder_new(ret);
     default:
         return ERR_UNSUPPORTED;
     }

@@ -58,7 +58,7 @@ struct encoder {
     const struct encoder_ops *ops;
 };
 
-/* For KIND_TEXT and KIND_SENSOR; ERR_UNSUPPORTED for kinds that have no encoder yet. */
+/* For KIND_TEXT, KIND_SENSOR and KIND_AUDIO; ERR_UNSUPPORTED for kinds that have no encoder yet. */
 int encoder_new(enum stream_kind kind, struct encoder **ret);
 /* NULL is allowed. */
 void encoder_free(struct encoder *e);

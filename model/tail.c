@@ -36,6 +36,19 @@ double tail_probability(const struct tail *t, double bits)
     return fmin(1, fmax(rank, exp2(-bits)));
 }
 
+double tail_rank(const struct tail *t, double bits)
+{
+    int bin = bin_of(bits), highest = TAIL_BINS;
+    double inside = fmin(bits / BIN_BITS - bin, 1), above = t->bins[bin] * (1 - inside);
+    for (int i = bin + 1; i < TAIL_BINS; i++)
+        above += t->bins[i];
+    if (above > 0)
+        return (above + t->weight) / (t->total + t->weight);
+    while (highest > 0 && !(t->bins[highest - 1] > 0))
+        highest--;
+    return t->weight / (t->total + t->weight) * exp2(fmin(0, highest * BIN_BITS - bits));
+}
+
 void tail_learn(struct tail *t, double bits)
 {
     t->seen++;

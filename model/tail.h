@@ -25,6 +25,11 @@ void tail_init(struct tail *t);
  * model gave that probability cannot be rarer.
  */
 double tail_probability(const struct tail *t, double bits);
+/*
+ * The share of the recent surprises that were at least so great, this one counted among them: what
+ * makes a calibrated probability of one that is not. Beyond the greatest it halves a bit. 0..1.
+ */
+double tail_rank(const struct tail *t, double bits);
 void tail_learn(struct tail *t, double bits);
 /* 0..1; 0.5 for one in a thousand. Below 0.5 during the stream's first records, whatever they are.
  */

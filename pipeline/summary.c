@@ -22,37 +22,6 @@
 #define UNUSUAL_BITS 8.0f
 #define RUN_GAP 2 /* quiet records that do not end a run */
 
-int summariser_new(enum stream_kind kind, const struct encoder *encoder, struct summariser **ret)
-{
-    struct summariser *s = mem_calloc(1, sizeof(*s));
-    if (!s)
-        return ERR_NOMEM;
-    s->kind = kind;
-    s->encoder = encoder;
-    if (kind == KIND_TEXT) {
-        s->words = mem_calloc(WORDS, sizeof(*s->words));
-        s->tallies = mem_calloc(GROUPS_MAX, sizeof(*s->tallies));
-        if (!s->words || !s->tallies) {
-            summariser_free(s);
-            return ERR_NOMEM;
-        }
-    }
-    *ret = s;
-    return 0;
-}
-
-void summariser_free(struct summariser *s)
-{
-    if (!s)
-        return;
-    mem_free(s->words);
-    mem_free(s->tallies);
-    mem_free(s->channels);
-    mem_free(s->seen);
-    mem_free(s->slots);
-    mem_free(s);
-}
-
 /* Room for `count` channels; the four arrays grow together or not at all. */
 static int channels_reserve(struct summariser *s, uint32_t count)
 {
@@ -79,6 +48,41 @@ static int channels_reserve(struct summariser *s, uint32_t count)
     memset(slots + s->channel_room, 0, (room - s->channel_room) * sizeof(*slots));
     s->channel_room = room;
     return 0;
+}
+
+int summariser_new(enum stream_kind kind, const struct encoder *encoder, struct summariser **ret)
+{
+    struct summariser *s = mem_calloc(1, sizeof(*s));
+    if (!s)
+        return ERR_NOMEM;
+    s->kind = kind;
+    s->encoder = encoder;
+    if (kind == KIND_TEXT) {
+        s->words = mem_calloc(WORDS, sizeof(*s->words));
+        s->tallies = mem_calloc(GROUPS_MAX, sizeof(*s->tallies));
+        if (!s->words || !s->tallies) {
+            summariser_free(s);
+            return ERR_NOMEM;
+        }
+    }
+    if (kind == KIND_AUDIO && channels_reserve(s, 1) < 0) {
+        summariser_free(s);
+        return ERR_NOMEM;
+    }
+    *ret = s;
+    return 0;
+}
+
+void summariser_free(struct summariser *s)
+{
+    if (!s)
+        return;
+    mem_free(s->words);
+    mem_free(s->tallies);
+    mem_free(s->channels);
+    mem_free(s->seen);
+    mem_free(s->slots);
+    mem_free(s);
 }
 
 int summariser_channel(struct summariser *s, uint16_t index, const char *name)
@@ -342,6 +346,8 @@ void summariser_sum(struct summariser *s, const struct noted *notes, struct mome
     m->unusual_count = s->unusual_count;
     if (s->kind == KIND_TEXT)
         sum_text(s, notes, m);
+    else if (s->kind == KIND_AUDIO)
+        sum_audio(s, notes, m);
     else
         sum_sensor(s, notes, m);
     sort_entities(s);

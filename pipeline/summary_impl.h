@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the summary's files share: summary.c finds what was unusual, summary_text.c and
- * summary_sensor.c word it. */
+ * summary_sensor.c and summary_audio.c word it. */
 #ifndef VARVE_PIPELINE_SUMMARY_IMPL_H
 #define VARVE_PIPELINE_SUMMARY_IMPL_H
 
@@ -62,7 +62,7 @@ struct summariser {
     bool prose;      /* talk rather than a log: hardly a line is like another */
     uint32_t *words; /* WORDS: lines that held a word of that hash */
     uint64_t lines;
-    /* sensors; all of `channel_room` */
+    /* sensors; all of `channel_room`. Of sound the first channel's range is that of loudness. */
     struct channel_range *channels;
     struct channel_seen *seen;
     uint16_t *slots; /* channel to index in `seen` + 1 */
@@ -84,8 +84,14 @@ void wording_span(struct wording *w, int64_t us);
 /* Counts one more of it; false when there is no room for another. */
 bool entity_add(struct summariser *s, const char *kind, const char *name, size_t n, uint32_t count);
 
+/* Whether enough moments were seen to say what is usual. */
+bool range_known(const struct channel_range *usual);
+/* One more moment's values, n > 0; their order is changed. */
+void range_learn(struct channel_range *usual, double *values, uint32_t n);
+
 void sum_text(struct summariser *s, const struct noted *notes, struct moment *m);
 void sum_sensor(struct summariser *s, const struct noted *notes, struct moment *m);
+void sum_audio(struct summariser *s, const struct noted *notes, struct moment *m);
 /* The record's first line without its timestamp. */
 struct slice line_body(struct summariser *s, const struct record *r);
 /* The same with nothing of its header but the process: "sshd: Failed password for root". */

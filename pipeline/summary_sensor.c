@@ -103,22 +103,31 @@ static double select_rank(double *v, uint32_t n, uint32_t rank)
     return v[rank];
 }
 
+bool range_known(const struct channel_range *usual)
+{
+    return usual->moments >= USUAL_KNOWN;
+}
+
+void range_learn(struct channel_range *usual, double *values, uint32_t n)
+{
+    double low = select_rank(values, n, n / 20);
+    double high = select_rank(values, n, n - 1 - n / 20);
+    usual->moments += usual->moments < USUAL_MOMENTS;
+    usual->low += (low - usual->low) / usual->moments;
+    usual->high += (high - usual->high) / usual->moments;
+}
+
 /* How far the channel went beyond its usual range, then the moment moves that. */
 static void judge(struct summariser *s, const struct moment *m, struct channel_seen *c)
 {
     struct channel_range *usual = &s->channels[c->channel];
     c->usual_low = usual->low;
     c->usual_high = usual->high;
-    if (usual->moments >= USUAL_KNOWN) {
+    if (range_known(usual)) {
         double width = fmax(usual->high - usual->low, STEADY * fabs(usual->high) + 1e-9);
         c->away = fmax(fmax(c->most - usual->high, usual->low - c->least) / width, 0);
     }
-    uint32_t n = collect(s, m, c->channel);
-    double low = select_rank(s->values, n, n / 20);
-    double high = select_rank(s->values, n, n - 1 - n / 20);
-    usual->moments += usual->moments < USUAL_MOMENTS;
-    usual->low += (low - usual->low) / usual->moments;
-    usual->high += (high - usual->high) / usual->moments;
+    range_learn(usual, s->values, collect(s, m, c->channel));
 }
 
 /* The first ones that are told of: furthest beyond their range first, then in channel order. */
