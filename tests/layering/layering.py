@@ -15,6 +15,7 @@ BUILDS_ON = {
     "pipeline": ["model"],
     "daemon": ["pipeline", "memory", "ipc"],
     "cli": ["pipeline", "ipc"],
+    "media": ["ipc"],
 }
 
 # Single headers that may be known beyond the arrows: plain functions over arrays or text.
@@ -31,6 +32,8 @@ LIBRARIES = {
     r"FLAC/.*": {"memory"},
     r"uv\.h": {"daemon", "ipc"},
     r"systemd/.*": {"daemon"},
+    r"libav\w*/.*|libsw\w*/.*": {"media"},
+    r"seccomp\.h": {"media"},
     r"check\.h": set(),
 }
 

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a decoder that was taken over could still do. Each attempt is made by a locked child. */
+#include <check.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "media/sandbox.h"
+
+/* The wait status of a child that is locked up and then does `act`, whose result it ends with. */
+static int locked(enum media_origin origin, bool socket, int (*act)(void))
+{
+    pid_t pid = fork();
+    ck_assert_int_ge(pid, 0);
+    if (pid == 0) {
+        if (sandbox_limit(NULL) != 0 || sandbox_lock(origin, false, socket, NULL) != 0)
+            _exit(99);
+        _exit(act());
+    }
+    int status;
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    return status;
+}
+
+static void assert_exit(int status, int wanted)
+{
+    ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == wanted, "status %x", status);
+}
+
+static void assert_killed(int status)
+{
+    ck_assert_msg(WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS, "status %x", status);
+}
+
+/* The error number that it gave, 0 when it worked. */
+static int open_a_file(void)
+{
+    return open("/dev/null", O_RDONLY) < 0 ? errno : 0;
+}
+
+static int make_a_socket(void)
+{
+    return socket(AF_UNIX, SOCK_STREAM, 0) < 0 ? errno : 0;
+}
+
+static int make_an_internet_socket(void)
+{
+    return socket(AF_INET, SOCK_STREAM, 0) < 0 ? errno : 0;
+}
+
+static int fork_again(void)
+{
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(0);
+    return pid < 0 ? errno : 0;
+}
+
+static int run_a_program(void)
+{
+    char *argv[] = {(char *)"true", NULL};
+    execv("/bin/true", argv);
+    return errno;
+}
+
+static int make_code(void)
+{
+    return mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED
+               ? errno
+               : 0;
+}
+
+static int signal_the_parent(void)
+{
+    return kill(getppid(), 0) < 0 ? errno : 0;
+}
+
+static int raise_a_limit(void)
+{
+    struct rlimit most = {RLIM_INFINITY, RLIM_INFINITY};
+    return setrlimit(RLIMIT_NOFILE, &most) < 0 ? errno : 0;
+}
+
+static int pair[2];
+
+static int control_a_device(void)
+{
+    char terminal[64];
+    return syscall(SYS_ioctl, pair[0], 0x5401, terminal) == -1 && errno == ENOTTY ? 0 : 1;
+}
+
+static int talk(void)
+{
+    return send(pair[0], "x", 1, 0) == 1 ? 0 : errno;
+}
+
+static int decode(void)
+{
+    char *p = malloc(4 << 20);
+    if (!p || read(pair[1], p, 1) != -1)
+        return 1;
+    free(p);
+    return write(STDERR_FILENO, "", 0) == 0 ? 0 : 2;
+}
+
+START_TEST(test_no_files_no_sockets)
+{
+    const enum media_origin origins[] = {MEDIA_FILE, MEDIA_PIPE, MEDIA_DEVICE, MEDIA_NET};
+    for (size_t i = 0; i < 4; i++) {
+        for (int socket = 0; socket < 2; socket++) {
+            assert_exit(locked(origins[i], socket, open_a_file), EACCES);
+            assert_exit(locked(origins[i], socket, make_a_socket), EACCES);
+            assert_exit(locked(origins[i], socket, make_an_internet_socket), EACCES);
+            assert_exit(locked(origins[i], socket, fork_again), EACCES);
+        }
+    }
+}
+END_TEST
+
+START_TEST(test_what_ends_it)
+{
+    assert_killed(locked(MEDIA_FILE, false, run_a_program));
+    assert_killed(locked(MEDIA_NET, true, run_a_program));
+    assert_killed(locked(MEDIA_FILE, false, make_code));
+    assert_killed(locked(MEDIA_DEVICE, false, make_code));
+    assert_killed(locked(MEDIA_FILE, false, signal_the_parent));
+    assert_killed(locked(MEDIA_FILE, false, raise_a_limit));
+}
+END_TEST
+
+START_TEST(test_each_origin_gets_its_own)
+{
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
+    assert_exit(locked(MEDIA_FILE, false, decode), 0);
+    assert_killed(locked(MEDIA_FILE, false, talk));
+    assert_exit(locked(MEDIA_FILE, true, talk), 0);
+    assert_exit(locked(MEDIA_NET, false, talk), 0);
+    assert_killed(locked(MEDIA_FILE, false, control_a_device));
+    assert_killed(locked(MEDIA_NET, false, control_a_device));
+    assert_exit(locked(MEDIA_DEVICE, false, control_a_device), 0);
+}
+END_TEST
+
+static const char words[] = "too long";
+
+static int stall(void)
+{
+    watchdog_init(pair[0], words, sizeof(words), 1);
+    while (sched_yield() == 0)
+        continue; /* nothing comes out of it */
+    return 0;
+}
+
+START_TEST(test_watchdog)
+{
+    char got[sizeof(words)];
+    ck_assert_int_eq(pipe(pair), 0);
+    int swap = pair[0];
+    pair[0] = pair[1];
+    assert_exit(locked(MEDIA_FILE, false, stall), 1);
+    ck_assert_int_eq(read(swap, got, sizeof(got)), sizeof(words));
+    ck_assert_str_eq(got, words);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("sandbox");
+    TCase *c = tcase_create("sandbox");
+    tcase_add_test(c, test_no_files_no_sockets);
+    tcase_add_test(c, test_what_ends_it);
+    tcase_add_test(c, test_each_origin_gets_its_own);
+    tcase_add_test(c, test_watchdog);
+    suite_add_tcase(s, c);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_ENV);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed ? 1 : 0;
+}
