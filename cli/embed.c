@@ -54,6 +54,10 @@ static int on_record(void *arg, const struct record *r, uint64_t line)
         encoder_text_query(r->text.data, r->text.size, latent);
         return print_latent(e, latent);
     }
+    if (e->encoder->ops->span_add) {
+        e->encoder->ops->span_add(e->encoder, r);
+        return 0;
+    }
     struct observation o;
     int rc = encoder_observe(e->encoder, r, &o);
     for (int d = 0; !rc && d < LATENT_DIM; d++)
@@ -88,6 +92,8 @@ static int embed_file(struct embed *e, const struct input_options *o, const char
     rc = rc ? rc : record_reader_new(&o->reader, &callbacks, &reader, err);
     rc = rc ? rc : input_read(path, reader, on_chunk, e, err);
     if (!rc && e->kind != KIND_TEXT) {
+        if (e->encoder->ops->span_latent)
+            e->encoder->ops->span_latent(e->encoder, e->sum);
         kernel_normalise(e->sum, LATENT_DIM);
         rc = print_latent(e, e->sum);
     }

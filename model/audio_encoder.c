@@ -5,7 +5,7 @@
  * the stream's recent ones, which makes it calibrated whatever the four have in common. Alerts are
  * what lies audibly beyond the stream's usual range, and each makes the next one harder for some
  * minutes. Failure modes: none after _new; a record too short for a frame only waits for the next
- * one; one of no or odd size is passed over. Sizes: about 150 KiB a stream.
+ * one; one of no or odd size is passed over. Sizes: about 500 KiB a stream.
  */
 #include "model/audio_encoder.h"
 
@@ -19,6 +19,7 @@
 #include "model/audio_frames.h"
 #include "model/audio_latent.h"
 #include "model/audio_sound.h"
+#include "model/audio_span.h"
 #include "model/audio_speech.h"
 #include "model/audio_words.h"
 #include "model/predictor.h"
@@ -26,7 +27,8 @@
 
 #define AUDIO_VERSION 1
 #define STATE_MAGIC 0x41565231u /* "AVR1" */
-/* Bits alone never alert, as with sensors: among two records a second some are far out by chance. */
+/* Bits alone never alert, as with sensors: among two records a second some are far out by chance.
+ */
 #define BITS_SCORE 0.45
 #define BITS_HALF 12.0
 #define ALERT_BITS 10.0
@@ -49,14 +51,17 @@ enum measure { LEVEL, PEAK, ONSET, AWAY, MEASURES };
 struct audio_encoder {
     struct encoder base;
     struct audio_frames *frames;
+    struct audio_frames *span_frames; /* apart from observe's: a span is told whole */
+    struct audio_span *span;
+    int64_t span_next;
     struct audio_background background;
     struct audio_speech speech;
     struct predictor predictors[MEASURES];
     struct audio_range usual[MEASURES];
     struct tail tail;
-    int64_t next; /* event time at which the next record begins if it follows; 0: none came yet */
-    double tired;     /* by recent alerts */
-    uint32_t quiet;   /* records since the last alert, up to LASTS */
+    int64_t next;   /* event time at which the next record begins if it follows; 0: none came yet */
+    double tired;   /* by recent alerts */
+    uint32_t quiet; /* records since the last alert, up to LASTS */
     double strongest; /* alert of the present event */
     float latent[LATENT_DIM];
     char why[160];
@@ -123,7 +128,8 @@ static double find(const struct audio_encoder *a, const double *values, struct a
     return a->usual[LEVEL].seen < YOUNG ? fmin(strength, 0.9) : strength;
 }
 
-/* Many alerts in a short time tire: only what is stronger gets through, until some minutes passed. */
+/* Many alerts in a short time tire: only what is stronger gets through, until some minutes passed.
+ */
 static double habituate(struct audio_encoder *a, double strength, double seconds)
 {
     a->tired *= exp(-seconds / REST_SECONDS);
@@ -140,27 +146,39 @@ static double habituate(struct audio_encoder *a, double strength, double seconds
     return left;
 }
 
-static void follow(struct audio_encoder *a, int64_t time, uint32_t samples)
+static int64_t time_of(const struct record *r)
 {
-    if (a->next && llabs(time - a->next) > JITTER) {
-        audio_frames_reset(a->frames);
-        audio_background_gap(&a->background);
-    }
-    a->next = time + (int64_t)samples * US_PER_SECOND / AUDIO_RATE;
+    return r->time < TIME_MIN ? TIME_MIN : r->time > TIME_MAX ? TIME_MAX : r->time;
+}
+
+static uint32_t samples_of(const struct record *r)
+{
+    size_t whole = r->media.size / 2;
+    return whole < AUDIO_RECORD_SAMPLES_MAX ? (uint32_t)whole : AUDIO_RECORD_SAMPLES_MAX;
+}
+
+/* Whether the record begins where the last one ended; *next is where the one after it should. */
+static bool follows(const struct record *r, int64_t *next)
+{
+    int64_t time = time_of(r), due = *next;
+    *next = time + (int64_t)samples_of(r) * US_PER_SECOND / AUDIO_RATE;
+    return due && llabs(time - due) <= JITTER;
 }
 
 static int observe(struct encoder *e, const struct record *r, struct observation *ret)
 {
     struct audio_encoder *a = self(e);
-    int64_t time = r->time < TIME_MIN ? TIME_MIN : r->time > TIME_MAX ? TIME_MAX : r->time;
+    int64_t time = time_of(r);
+    uint32_t samples = samples_of(r);
     const struct audio_frame *frames;
-    size_t whole = r->media.size / 2;
-    uint32_t samples = whole < AUDIO_RECORD_SAMPLES_MAX ? (uint32_t)whole : AUDIO_RECORD_SAMPLES_MAX;
     *ret = (struct observation){
         .traits[AUDIO_LEVEL] = AUDIO_QUIETEST, .latent = a->latent, .why = a->why};
     memset(a->latent, 0, sizeof(a->latent));
     a->why[0] = '\0';
-    follow(a, time, samples);
+    if (!follows(r, &a->next)) {
+        audio_frames_reset(a->frames);
+        audio_background_gap(&a->background);
+    }
     uint32_t n = audio_frames_push(a->frames, r->media.data, samples, &frames);
     if (n == 0)
         return 0;
@@ -184,6 +202,24 @@ static int observe(struct encoder *e, const struct record *r, struct observation
         audio_range_learn(&a->usual[i], values[i]);
     audio_latent_token(&sound, speech, a->latent);
     return 0;
+}
+
+static void span_add(struct encoder *e, const struct record *r)
+{
+    struct audio_encoder *a = self(e);
+    const struct audio_frame *frames;
+    if (!follows(r, &a->span_next))
+        audio_frames_reset(a->span_frames);
+    uint32_t n = audio_frames_push(a->span_frames, r->media.data, samples_of(r), &frames);
+    audio_span_add(a->span, frames, n);
+}
+
+static void span_latent(struct encoder *e, float *ret)
+{
+    struct audio_encoder *a = self(e);
+    audio_span_latent(a->span, ret);
+    audio_frames_reset(a->span_frames);
+    a->span_next = 0;
 }
 
 static void walk(struct audio_encoder *a, struct state *s)
@@ -235,6 +271,8 @@ static int load(struct encoder *e, const void *data, size_t size, struct errmsg 
 static void free_encoder(struct encoder *e)
 {
     audio_frames_free(self(e)->frames);
+    audio_frames_free(self(e)->span_frames);
+    audio_span_free(self(e)->span);
     mem_free(self(e));
 }
 
@@ -256,6 +294,8 @@ static const struct encoder_ops ops = {
     .save = save,
     .load = load,
     .free = free_encoder,
+    .span_add = span_add,
+    .span_latent = span_latent,
 };
 
 int audio_encoder_new(struct encoder **ret)
@@ -263,11 +303,12 @@ int audio_encoder_new(struct encoder **ret)
     struct audio_encoder *a = mem_calloc(1, sizeof(*a));
     if (!a)
         return ERR_NOMEM;
-    if (audio_frames_new(&a->frames) < 0) {
-        mem_free(a);
+    a->base.ops = &ops;
+    if (audio_frames_new(&a->frames) < 0 || audio_frames_new(&a->span_frames) < 0 ||
+        audio_span_new(&a->span) < 0) {
+        free_encoder(&a->base);
         return ERR_NOMEM;
     }
-    a->base.ops = &ops;
     start(a);
     *ret = &a->base;
     return 0;

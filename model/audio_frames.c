@@ -22,8 +22,8 @@ struct audio_frames {
     kiss_fftr_cfg fft;
     float window[AUDIO_WINDOW];
     float scale; /* squares of the transform to power of full scale */
-    /* The bin at which each band begins and ends, and the weights of the bins between. Each bin lies
-     * on at most two triangles. */
+    /* The bin at which each band begins and ends, and the weights of the bins between. Each bin
+     * lies on at most two triangles. */
     uint16_t first[AUDIO_BANDS], last[AUDIO_BANDS];
     float weights[AUDIO_BANDS][FFT / 8];
     float samples[WAITING_MAX + AUDIO_RECORD_SAMPLES_MAX];

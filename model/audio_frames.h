@@ -16,7 +16,7 @@
 #define AUDIO_WINDOW 400 /* samples */
 #define AUDIO_HOP 160
 #define AUDIO_FRAMES_MAX (AUDIO_RECORD_SAMPLES_MAX / AUDIO_HOP + 1) /* of one push */
-#define AUDIO_QUIETEST (-96.0f) /* dBFS of digital silence */
+#define AUDIO_QUIETEST (-96.0f)                                     /* dBFS of digital silence */
 
 /* All in dB; 0 is a square wave of full scale, so a sine of full scale has a level of -3. */
 struct audio_frame {

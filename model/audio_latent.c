@@ -11,7 +11,8 @@
 #define LEVEL_BINS 16
 #define FEW_BINS 8
 
-/* Spreads a weight over the two bins nearest to u in 0..1; returns where the next feature begins. */
+/* Spreads a weight over the two bins nearest to u in 0..1; returns where the next feature begins.
+ */
 static float *light(float *at, int bins, double u, float weight)
 {
     double place = fmax(0, fmin(1, u)) * (bins - 1);

@@ -119,7 +119,8 @@ void audio_sound_observe(struct audio_background *b, const struct audio_frame *f
         power += pow(10, (double)frames[i].level / 10);
         ret->peak = fmax(ret->peak, (double)frames[i].level);
         quiet = fmin(quiet, (double)frames[i].level);
-        ret->onset = fmax(ret->onset, rise(frame_at(b, frames, (int64_t)i - RISE_FRAMES), &frames[i]));
+        ret->onset =
+            fmax(ret->onset, rise(frame_at(b, frames, (int64_t)i - RISE_FRAMES), &frames[i]));
         for (int k = 0; k < AUDIO_BANDS; k++)
             ret->bands[k] += (double)frames[i].bands[k] / n;
     }

@@ -47,6 +47,14 @@ struct encoder_ops {
     int (*save)(const struct encoder *e, bool brief, struct buf *out);
     int (*load)(struct encoder *e, const void *data, size_t size, struct errmsg *err);
     void (*free)(struct encoder *e);
+    /*
+     * The latent of a whole span from its records alone, whatever was learnt before: each is added
+     * in time order, then the latent (LATENT_DIM, unit length or zero) is asked for, which begins
+     * the next span. Touches nothing that observe reads. Both NULL: the mean of the records' tokens
+     * stands for a span.
+     */
+    void (*span_add)(struct encoder *e, const struct record *r);
+    void (*span_latent)(struct encoder *e, float *ret);
     /* Drops every text it keeps of which `knows` says so, and channels so named with all it knows of
      * them; NULL: it keeps none. */
     void (*forget)(struct encoder *e, bool (*knows)(const void *arg, const char *text, size_t size),

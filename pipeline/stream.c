@@ -120,6 +120,20 @@ int pipeline_stream_channel(struct pipeline_stream *s, uint16_t index, const cha
 
 /* ---- from the window to a moment ------------------------------------------------------------- */
 
+/* By the encoder if it tells spans whole, else by the mean of the tokens. */
+static void span_latent(struct pipeline_stream *s, const struct lane *l,
+                        const struct segment_cut *cut, float *ret)
+{
+    const struct encoder_ops *ops = s->encoder->ops;
+    if (!ops->span_latent) {
+        memcpy(ret, cut->latent, sizeof(cut->latent));
+        return;
+    }
+    for (uint32_t i = 0; i < cut->count; i++)
+        ops->span_add(s->encoder, &l->records[i]);
+    ops->span_latent(s->encoder, ret);
+}
+
 /* The first n records of the lane's window go out as a moment. */
 static void emit(struct pipeline_stream *s, struct lane *l, const struct segment_cut *cut)
 {
@@ -129,8 +143,10 @@ static void emit(struct pipeline_stream *s, struct lane *l, const struct segment
                        .ended = cut->ended,
                        .model = s->encoder->ops->version};
     struct route route;
+    float latent[LATENT_DIM];
     summariser_sum(s->summariser, l->notes, &m);
-    router_route(s->router, cut->latent, &route);
+    span_latent(s, l, cut, latent);
+    router_route(s->router, latent, &route);
     memcpy(m.latent, route.latent, sizeof(m.latent));
     m.path = route.path;
     m.code = route.code;

@@ -19,6 +19,7 @@ struct loudness {
     double mean, most; /* dBFS */
     double spoken;     /* seconds */
     bool known;        /* what is usual */
+    bool loud;         /* most of its records are louder than usual */
     double low, high;  /* the usual, before this moment */
 };
 
@@ -33,17 +34,21 @@ static void measure(struct summariser *s, const struct noted *notes, const struc
     struct channel_range *usual = &s->channels[0];
     *ret = (struct loudness){.most = -INFINITY, .low = usual->low, .high = usual->high};
     double power = 0;
+    uint32_t above = 0;
     for (uint32_t i = 0; i < m->record_count; i++) {
         double level = (double)notes[i].traits[AUDIO_LEVEL];
         s->values[i] = level;
         power += pow(10, level / 10);
         ret->most = fmax(ret->most, level);
+        above += level > usual->high;
         if (notes[i].traits[AUDIO_SPEECH] >= SPEECH_LEAST)
-            ret->spoken += (double)notes[i].traits[AUDIO_SPEECH] * (double)record_span(&m->records[i]);
+            ret->spoken +=
+                (double)notes[i].traits[AUDIO_SPEECH] * (double)record_span(&m->records[i]);
     }
     ret->spoken /= US_PER_SECOND;
     ret->mean = 10 * log10(power / m->record_count);
     ret->known = range_known(usual);
+    ret->loud = ret->known && 2 * above > m->record_count;
     range_learn(usual, s->values, m->record_count);
 }
 
@@ -57,7 +62,6 @@ static void put_loudness(const struct loudness *l, struct wording *w)
 static void put_title(const struct summariser *s, const struct moment *m, const struct loudness *l,
                       struct wording *w)
 {
-    bool event = false;
     if (l->spoken >= 0.5) {
         wording_printf(w, "speech for ");
         wording_span(w, (int64_t)fmax(1, round(l->spoken)) * US_PER_SECOND);
@@ -67,13 +71,10 @@ static void put_title(const struct summariser *s, const struct moment *m, const 
             continue;
         wording_printf(w, "%s%s at ", w->size ? ", " : "", s->unusual[i].why);
         wording_time(w, s->unusual[i].start);
-        event = true;
     }
-    bool loud = l->known && l->mean > l->high && !event && w->size == 0;
-    if (!event && w->size == 0)
-        wording_printf(w, loud ? "louder than usual" : "nothing but the usual sound");
-    else if (!(l->known && l->mean > l->high) &&
-             l->spoken * US_PER_SECOND < (double)(m->end - m->start) / 2)
+    if (w->size == 0)
+        wording_printf(w, l->loud ? "louder than usual" : "nothing but the usual sound");
+    else if (!l->loud && l->spoken * US_PER_SECOND < (double)(m->end - m->start) / 2)
         wording_printf(w, ", quiet otherwise");
     wording_printf(w, "; ");
     put_loudness(l, w);
@@ -93,8 +94,8 @@ static void put_talks(const struct noted *notes, const struct moment *m, struct 
         wording_printf(w, "speech ");
         wording_time(w, m->records[i].time);
         wording_printf(w, " for ");
-        wording_span(w, m->records[last].time + record_span(&m->records[last]) -
-                            m->records[i].time);
+        wording_span(w,
+                     m->records[last].time + record_span(&m->records[last]) - m->records[i].time);
         wording_printf(w, "\n");
         talks++;
         i = last;

@@ -211,6 +211,104 @@ static void mixed(int i)
         add_knock(-20, 2000);
 }
 
+static void span_of(struct encoder *e, int from, int to, uint32_t step, float *ret)
+{
+    /* A sweep whose pitch tells the time, in records of `step` samples. */
+    static int16_t one[RECORD];
+    uint64_t at = 0;
+    for (int i = from * RECORD; i < to * RECORD; i += (int)step) {
+        uint32_t n = (uint32_t)(to * RECORD - i) < step ? (uint32_t)(to * RECORD - i) : step;
+        for (uint32_t k = 0; k < n; k++) {
+            double t = (double)(i + (int)k) / AUDIO_RATE;
+            one[k] = (int16_t)(8000 * sin(2 * M_PI * (300 * t + 60 * t * t)));
+        }
+        struct record r = {.time = FIRST_TIME + (int64_t)at * US_PER_SECOND / AUDIO_RATE,
+                           .media = {(const char *)one, n * sizeof(one[0])}};
+        e->ops->span_add(e, &r);
+        at += n;
+    }
+    e->ops->span_latent(e, ret);
+}
+
+static double cosine(const float *a, const float *b)
+{
+    double sum = 0;
+    for (int i = 0; i < LATENT_DIM; i++)
+        sum += (double)a[i] * (double)b[i];
+    return sum;
+}
+
+START_TEST(a_span_has_one_latent)
+{
+    /* However it is cut into records and whatever was heard before; another span has another. */
+    struct encoder *e = fresh();
+    float a[LATENT_DIM], b[LATENT_DIM], other[LATENT_DIM], nothing[LATENT_DIM];
+    span_of(e, 0, 30, RECORD, a);
+    for (int i = 0; i < 20; i++) {
+        mixed(i);
+        feed(e, (uint64_t)i);
+    }
+    span_of(e, 0, 30, 777, b);
+    span_of(e, 20, 24, RECORD, other);
+    e->ops->span_latent(e, nothing);
+    ck_assert_mem_eq(a, b, sizeof(a));
+    ck_assert(fabs(cosine(a, a) - 1) < 1e-5);
+    ck_assert_msg(cosine(a, other) < 0.8, "cosine of different spans %.2f", cosine(a, other));
+    ck_assert(cosine(nothing, nothing) == 0);
+    uint64_t before = mem_thread_allocations();
+    span_of(e, 0, 10, RECORD, a);
+    ck_assert_uint_eq(mem_thread_allocations(), before);
+    e->ops->free(e);
+}
+END_TEST
+
+START_TEST(spans_hardly_know_how_loud_they_were)
+{
+    struct encoder *e = fresh();
+    float latents[3][LATENT_DIM];
+    for (int turn = 0; turn < 3; turn++) {
+        rng = 99;
+        for (int i = 0; i < 10; i++) {
+            memset(pcm, 0, sizeof(pcm));
+            if (turn < 2)
+                make_noise(turn ? -40 : -20);
+            if (turn < 2 || i % 3 == 0)
+                add_knock(turn ? -20 : 0, 500 * i);
+            struct record r = {.time = FIRST_TIME + i * RECORD_US,
+                               .media = {(const char *)pcm, RECORD * sizeof(pcm[0])}};
+            e->ops->span_add(e, &r);
+        }
+        e->ops->span_latent(e, latents[turn]);
+    }
+    double same = cosine(latents[0], latents[1]), other = cosine(latents[0], latents[2]);
+    ck_assert_msg(same > 0.85 && other < 0.5, "same %.2f, other %.2f", same, other);
+    e->ops->free(e);
+}
+END_TEST
+
+START_TEST(a_gap_drops_what_waited)
+{
+    /* Two half windows that do not belong together make no frame, two that do make one. */
+    for (int gap = 0; gap < 2; gap++) {
+        struct encoder *e = fresh();
+        struct observation o;
+        rng = 19;
+        make_noise(-20);
+        for (int i = 0; i < 2; i++) {
+            struct record r = {.seq = 1 + (uint64_t)i,
+                               .time = FIRST_TIME + (gap ? i * US_PER_SECOND : i * 12500),
+                               .media = {(const char *)pcm, AUDIO_WINDOW}};
+            ck_assert_int_eq(encoder_observe(e, &r, &o), 0);
+        }
+        if (gap)
+            ck_assert(o.traits[AUDIO_LEVEL] == AUDIO_QUIETEST);
+        else
+            ck_assert(fabsf(o.traits[AUDIO_LEVEL] + 20) < 1);
+        e->ops->free(e);
+    }
+}
+END_TEST
+
 START_TEST(save_and_load_go_on_alike)
 {
     struct encoder *a = fresh(), *b = fresh();
@@ -229,7 +327,8 @@ START_TEST(save_and_load_go_on_alike)
     for (int i = 300; i < 400; i++) {
         mixed(i);
         struct observation x = feed(a, (uint64_t)i), y = feed(b, (uint64_t)i);
-        ck_assert(x.bits == y.bits && x.score == y.score && x.traits[AUDIO_SPEECH] == y.traits[AUDIO_SPEECH]);
+        ck_assert(x.bits == y.bits && x.score == y.score &&
+                  x.traits[AUDIO_SPEECH] == y.traits[AUDIO_SPEECH]);
         ck_assert_mem_eq(x.latent, y.latent, sizeof(float) * LATENT_DIM);
         ck_assert_str_eq(x.why, y.why);
     }
@@ -277,7 +376,9 @@ START_TEST(odd_records_break_nothing)
         loud[i] = (char)(uniform() * 256);
     for (int turn = 0; turn < 400; turn++) {
         struct record r = {.seq = (uint64_t)turn + 1,
-                           .time = turn % 9 ? FIRST_TIME + turn : turn % 2 ? INT64_MIN : INT64_MAX,
+                           .time = turn % 9   ? FIRST_TIME + turn
+                                   : turn % 2 ? INT64_MIN
+                                              : INT64_MAX,
                            .media = {loud, sizes[turn % 11]}};
         ck_assert_int_eq(encoder_observe(e, &r, &o), 0);
         ck_assert(isfinite(o.bits) && o.bits >= 0 && o.score >= 0 && o.score <= 1);
@@ -312,6 +413,9 @@ int main(void)
     tcase_add_test(tests, silence_after_noise_is_told);
     tcase_add_test(tests, frames_do_not_depend_on_the_cut);
     tcase_add_test(tests, bands_find_their_frequency);
+    tcase_add_test(tests, a_span_has_one_latent);
+    tcase_add_test(tests, spans_hardly_know_how_loud_they_were);
+    tcase_add_test(tests, a_gap_drops_what_waited);
     tcase_add_test(tests, save_and_load_go_on_alike);
     tcase_add_test(tests, damaged_state_is_refused_or_harmless);
     tcase_add_test(tests, odd_records_break_nothing);
