@@ -53,7 +53,8 @@ static const struct args_option timeline_options[] = {
     LIMIT,
     END};
 static const struct args_option raw_options[] = {
-    {"--out", ARGS_TEXT, "FILE", NULL, "write the payloads there: lines, or CSV"}, END};
+    {"--out", ARGS_TEXT, "FILE", NULL, "write the payloads there: lines, CSV, FLAC, AVI or JPEG"},
+    END};
 static const struct args_option similar_options[] = {
     {"--text", ARGS_TEXT, "TEXT", "text", "like this text, instead of a memory"},
     LIMIT,

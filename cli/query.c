@@ -5,7 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/base64.h"
 #include "base/clock.h"
+#include "base/mem.h"
 #include "base/timespec.h"
 #include "cli/client.h"
 #include "cli/commands.h"
@@ -170,26 +172,75 @@ static void put_payloads(FILE *out, const struct json *records)
     }
 }
 
+/* memory.raw with what `more` adds to its params; *ret_page is the caller's, on 0. */
+static int raw_call(const struct args *a, struct varve *v, const char *more, int64_t number,
+                    const char **ret_result, struct json **ret_page)
+{
+    struct buf params = {0};
+    struct jsonw w;
+    jsonw_init(&w, &params);
+    jsonw_object(&w);
+    jsonw_kv_string(&w, "id", a->operands[0]);
+    if (strcmp(more, "form") == 0)
+        jsonw_kv_string(&w, more, "file");
+    else
+        jsonw_kv_int(&w, more, number);
+    jsonw_object_end(&w);
+    int r = client_call(a, v, API_MEMORY_RAW, &params, ret_result);
+    if (r)
+        return r;
+    if (json_parse(*ret_result, strlen(*ret_result), ret_page, NULL) < 0) {
+        fprintf(stderr, "varve raw: the daemon's answer cannot be read\n");
+        return EXIT_FAILED;
+    }
+    return 0;
+}
+
+/* Whether the memory is sound or pictures, which are written as one file. */
+static int raw_is_media(const struct args *a, struct varve *v, bool *ret)
+{
+    const char *result;
+    struct json *page;
+    int r = raw_call(a, v, "limit", 1, &result, &page);
+    if (r)
+        return r;
+    const char *kind = json_string(json_get(page, "kind"));
+    *ret = kind && (strcmp(kind, "audio") == 0 || strcmp(kind, "video") == 0);
+    json_free(page);
+    return 0;
+}
+
+static int raw_file(const struct args *a, struct varve *v, FILE *out)
+{
+    const char *result;
+    struct json *page;
+    int r = raw_call(a, v, "form", 0, &result, &page);
+    if (r)
+        return r;
+    const char *data = json_string(json_get(page, "data"));
+    size_t size = data ? strlen(data) : 0;
+    char *bytes = mem_alloc(BASE64_DECODED_MAX(size) + 1);
+    if (!data || !bytes || base64_decode(data, size, bytes, &size) != 0) {
+        fprintf(stderr, "varve raw: the daemon's answer cannot be read\n");
+        r = EXIT_FAILED;
+    } else if (fwrite(bytes, 1, size, out) != size) {
+        fprintf(stderr, "varve raw: %s: %s\n", args_value(a, "--out"), strerror(errno));
+        r = EXIT_FAILED;
+    }
+    mem_free(bytes);
+    json_free(page);
+    return r;
+}
+
 /* One page; *ret_next is the offset of the next, 0 when this was the last. */
 static int raw_page(const struct args *a, struct varve *v, int64_t offset, FILE *out,
                     int64_t *ret_next)
 {
-    struct buf params = {0};
-    struct jsonw w;
     const char *result;
     struct json *page;
-    jsonw_init(&w, &params);
-    jsonw_object(&w);
-    jsonw_kv_string(&w, "id", a->operands[0]);
-    jsonw_kv_int(&w, "offset", offset);
-    jsonw_object_end(&w);
-    int r = client_call(a, v, API_MEMORY_RAW, &params, &result);
+    int r = raw_call(a, v, "offset", offset, &result, &page);
     if (r)
         return r;
-    if (json_parse(result, strlen(result), &page, NULL) < 0) {
-        fprintf(stderr, "varve raw: the daemon's answer cannot be read\n");
-        return EXIT_FAILED;
-    }
     const struct json *records = json_get(page, "records");
     int64_t end = offset + (int64_t)json_size(records);
     *ret_next = json_first(records) && end < json_double(json_get(page, "total"), 0) ? end : 0;
@@ -207,16 +258,21 @@ int run_raw(struct args *a)
     const char *path = args_value(a, "--out");
     struct varve *v;
     int64_t offset = 0;
+    bool media = false;
     int r = client_open(a, &v);
     if (r)
         return r;
-    FILE *out = path ? fopen(path, "we") : NULL;
-    if (path && !out) {
+    if (path)
+        r = raw_is_media(a, v, &media);
+    FILE *out = path && r == 0 ? fopen(path, "we") : NULL;
+    if (path && r == 0 && !out) {
         fprintf(stderr, "varve raw: %s: %s\n", path, strerror(errno));
         r = EXIT_FAILED;
     }
+    if (r == 0 && media)
+        r = raw_file(a, v, out);
     do {
-        if (r == 0)
+        if (r == 0 && !media)
             r = raw_page(a, v, offset, out, &offset);
     } while (r == 0 && offset > 0);
     if (out && fclose(out) != 0 && r == 0) {

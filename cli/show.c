@@ -165,7 +165,9 @@ static void show_open(struct show *s, const struct json *result)
     if (body && *body) {
         buf_putc(s->out, '\n');
         text_block(s->out, body, 0);
-        if (json_bool(json_get(result, "body_cut"), false))
+        if (json_get(result, "media"))
+            buf_printf(s->out, "… to hear or see it: varve raw %s --out FILE\n", id ? id : "");
+        else if (json_bool(json_get(result, "body_cut"), false))
             buf_printf(s->out, "… the rest: varve raw %s\n", id ? id : "");
     }
 }
@@ -214,8 +216,13 @@ static void show_raw(struct show *s, const struct json *result)
     for (const struct json *r = json_first(json_get(result, "records")); r; r = json_next(r)) {
         char when[SHOW_TIME_SIZE];
         const char *text = json_string(json_get(r, "text"));
+        const char *media = json_string(json_get(r, "media"));
         buf_printf(s->out, "%s  ", show_time(s, json_get(r, "time"), when));
-        if (text)
+        if (media)
+            buf_printf(s->out, "%zu bytes",
+                       strlen(media) / 4 * 3 - (strchr(media, '=') != NULL) -
+                           (strstr(media, "==") != NULL));
+        else if (text)
             text_line(s->out, text, 0);
         else
             put_values(s, json_get(r, "values"));

@@ -87,6 +87,18 @@ static void put_line(const struct record *r, struct buf *out)
     buf_append(out, r->text.data, utf8_cut(r->text.data, size, 150));
 }
 
+/* What it holds; what was heard or seen in it goes with what was forgotten of it. */
+static void put_media(const struct moment *m, struct buf *out)
+{
+    size_t samples = 0;
+    for (uint32_t i = 0; i < m->record_count; i++)
+        samples += m->records[i].media.size / 2;
+    if (m->kind == KIND_AUDIO)
+        buf_printf(out, "%.1f s of sound", (double)samples / AUDIO_RATE);
+    else
+        buf_printf(out, "%u frame%s", m->record_count, m->record_count == 1 ? "" : "s");
+}
+
 static int reword(struct store *s, struct erased *e, struct errmsg *err)
 {
     struct buf title = {0}, gist = {0};
@@ -97,6 +109,9 @@ static int reword(struct store *s, struct erased *e, struct errmsg *err)
         put_line(&m->records[0], &title);
         buf_printf(&gist, "%u record%s\n", m->record_count, m->record_count == 1 ? "" : "s");
         put_line(&m->records[m->record_count - 1], &gist);
+    } else if (m->kind != KIND_SENSOR) {
+        put_media(m, &title);
+        put_media(m, &gist);
     } else {
         for (uint32_t c = 0; c < e->channel_count; c++) {
             ranges += e->channels[c] && put_range(e, (uint16_t)c, &gist);

@@ -138,6 +138,12 @@ int reader_gist(struct reader *r, int64_t id, struct arena *arena, const char **
 int reader_evidence(struct reader *r, int64_t id, struct arena *arena, struct record **ret,
                     uint32_t *ret_count, struct errmsg *err);
 /* latent[LATENT_DIM]; SQL_DONE when it is all zero. */
+/*
+ * What the body of a moment of sound or pictures says, and how much there is. Records may be none:
+ * nothing then.
+ */
+void reader_media_body(struct buf *out, enum stream_kind kind, const struct record *records,
+                       uint32_t count, struct recall_media *ret);
 int reader_latent(struct reader *r, int64_t id, float *ret, struct errmsg *err);
 
 /* Fills everything of an item but score, refs, gist and share. */

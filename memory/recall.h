@@ -139,6 +139,12 @@ struct recall_entity {
     int64_t first, last; /* event times */
 };
 
+/* How much sound or how many pictures a moment holds. */
+struct recall_media {
+    double seconds;                 /* of sound; between the first frame and the last */
+    uint32_t frames, width, height; /* pictures; the size is that of the first */
+};
+
 /* memory.open */
 struct recall_opened {
     struct recall_item item;
@@ -152,6 +158,7 @@ struct recall_opened {
     double confidence, tau; /* the router's */
     const char *hash;      /* hex, of the evidence */
     bool pinned, evidence; /* is the evidence still there */
+    struct recall_media media; /* of sound or pictures, while the evidence is there */
     struct recall_unusual *unusual;
     uint32_t unusual_count;
     struct recall_entity *entities;
@@ -183,6 +190,18 @@ struct recall_raw {
 
 int recall_raw(struct reader *r, int64_t id, uint32_t first, struct arena *arena,
                struct recall_raw *ret, struct errmsg *err);
+
+/* memory.raw as one file: a moment's sound as FLAC, its pictures as AVI of JPEGs or as one JPEG. */
+struct recall_file {
+    int64_t id;
+    const char *stream, *kind;
+    const char *type; /* "audio/flac", "video/x-msvideo", "image/jpeg" */
+    struct buf data;  /* the caller's, on success: buf_deinit */
+};
+
+/* As recall_raw; ERR_UNSUPPORTED for text and sensors. */
+int recall_file(struct reader *r, int64_t id, struct arena *arena, struct recall_file *ret,
+                struct errmsg *err);
 
 /* predict.surprise: most unusual first, overlapping spans of a stream merged. limit 0: 20. */
 int recall_surprise(struct reader *r, const struct recall_filter *filter, uint32_t limit,

@@ -271,6 +271,21 @@ static void opened_provenance(struct jsonw *w, const struct recall_opened *o)
     jsonw_object_end(w);
 }
 
+static void opened_media(struct jsonw *w, const struct recall_media *m)
+{
+    if (m->seconds <= 0 && m->frames == 0)
+        return;
+    jsonw_key(w, "media");
+    jsonw_object(w);
+    jsonw_kv_fixed(w, "seconds", m->seconds, 3);
+    if (m->frames) {
+        jsonw_kv_int(w, "frames", m->frames);
+        jsonw_kv_int(w, "width", m->width);
+        jsonw_kv_int(w, "height", m->height);
+    }
+    jsonw_object_end(w);
+}
+
 static void key_neighbour(struct jsonw *w, const char *key, int64_t id)
 {
     jsonw_key(w, key);
@@ -291,6 +306,7 @@ void recall_opened_json(struct jsonw *w, const struct recall_opened *o)
     jsonw_kv_fixed(w, "bits_max", o->bits_max, 3);
     jsonw_kv_fixed(w, "z", o->z, 3);
     opened_provenance(w, o);
+    opened_media(w, &o->media);
     key_unusual(w, "unusual", o->unusual, o->unusual_count);
     key_entities(w, "entities", o->entities, o->entity_count);
     key_neighbour(w, "before", o->before);
@@ -339,6 +355,9 @@ void recall_raw_json(struct jsonw *w, const struct recall_raw *raw)
         }
         if (r->samples) {
             raw_values(w, raw, r);
+        } else if (r->media.size) {
+            jsonw_key(w, "media");
+            jsonw_base64(w, r->media.data, r->media.size);
         } else {
             jsonw_key(w, "text");
             jsonw_string_n(w, r->text.data, r->text.size);
@@ -346,6 +365,18 @@ void recall_raw_json(struct jsonw *w, const struct recall_raw *raw)
         jsonw_object_end(w);
     }
     jsonw_array_end(w);
+    jsonw_object_end(w);
+}
+
+void recall_file_json(struct jsonw *w, const struct recall_file *f)
+{
+    jsonw_object(w);
+    key_u64_string(w, "id", f->id);
+    jsonw_kv_string(w, "stream", f->stream);
+    jsonw_kv_string(w, "kind", f->kind);
+    jsonw_kv_string(w, "type", f->type);
+    jsonw_key(w, "data");
+    jsonw_base64(w, f->data.data, f->data.size);
     jsonw_object_end(w);
 }
 

@@ -13,6 +13,7 @@ void recall_items_json(struct jsonw *w, const struct recall_items *items);
 void recall_item_json(struct jsonw *w, const struct recall_item *item);
 void recall_opened_json(struct jsonw *w, const struct recall_opened *opened);
 void recall_raw_json(struct jsonw *w, const struct recall_raw *raw);
+void recall_file_json(struct jsonw *w, const struct recall_file *f);
 void recall_surprise_json(struct jsonw *w, const struct recall_unusual *items, uint32_t count);
 void recall_entities_json(struct jsonw *w, const struct recall_entity *items, uint32_t count);
 void recall_life_json(struct jsonw *w, const struct recall_life *life);

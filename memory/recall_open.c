@@ -119,7 +119,9 @@ static int open_moment_body(struct reader *r, const struct moment_row *m, struct
         return rc;
     ret->evidence = rc == 0;
     rc = 0;
-    if (stream && stream->kind != KIND_TEXT) {
+    if (stream && (stream->kind == KIND_AUDIO || stream->kind == KIND_VIDEO)) {
+        reader_media_body(&body, stream->kind, records, count, &ret->media);
+    } else if (stream && stream->kind == KIND_SENSOR) {
         rc = read_channels(r, m->stream, &r->scratch, &channels, &channel_count, err);
         if (rc == 0 && body_sensor(&body, records, count, channels, channel_count, &r->scratch))
             rc = reader_nomem(err);
@@ -132,7 +134,28 @@ static int open_moment_body(struct reader *r, const struct moment_row *m, struct
     return rc;
 }
 
-/* A higher stratum's body is its children's titles. */
+/* What each stream saw in the same time: its name, and its moments in time order below it. */
+static void body_streams(struct reader *r, struct buf *out, const struct moment_row *children,
+                         uint32_t count)
+{
+    char time[TIMESTAMP_SIZE];
+    for (uint32_t i = 0; i < count && out->size <= RECALL_BODY_MAX; i++) {
+        bool told = false;
+        for (uint32_t k = 0; k < i && !told; k++)
+            told = children[k].stream == children[i].stream;
+        if (told)
+            continue;
+        const struct known_stream *stream = reader_known_stream(r, children[i].stream);
+        buf_printf(out, "%s (%s)\n", stream ? stream->name : "a stream",
+                   stream ? stream_kind_name(stream->kind) : "unknown");
+        for (uint32_t k = i; k < count && out->size <= RECALL_BODY_MAX; k++)
+            if (children[k].stream == children[i].stream)
+                buf_printf(out, "  %s %s\n", timestamp_format(children[k].start, time),
+                           children[k].title);
+    }
+}
+
+/* A higher stratum's body is its children's titles, an episode's by stream. */
 static int open_children(struct reader *r, const struct moment_row *m, struct arena *arena,
                          struct recall_opened *ret, struct errmsg *err)
 {
@@ -140,7 +163,9 @@ static int open_children(struct reader *r, const struct moment_row *m, struct ar
     struct buf body = {0};
     char time[TIMESTAMP_SIZE];
     ret->children = arena_alloc(arena, RECALL_CHILDREN * sizeof(*ret->children));
-    int rc = ret->children ? reader_statement(r, SQL_CHILDREN, &stmt, err) : reader_nomem(err);
+    struct moment_row *rows = arena_alloc(&r->scratch, RECALL_CHILDREN * sizeof(*rows));
+    int rc =
+        ret->children && rows ? reader_statement(r, SQL_CHILDREN, &stmt, err) : reader_nomem(err);
     if (rc)
         return rc;
     sqlite3_bind_int(stmt, 1, m->stratum - 1);
@@ -149,15 +174,17 @@ static int open_children(struct reader *r, const struct moment_row *m, struct ar
     sqlite3_bind_int64(stmt, 4, m->id);
     sqlite3_bind_int(stmt, 5, RECALL_CHILDREN);
     while ((rc = sql_step(stmt, err)) == 0) {
-        struct moment_row child;
-        if (reader_moment_columns(stmt, &r->scratch, &child)) {
+        struct moment_row *child = &rows[ret->child_count];
+        if (reader_moment_columns(stmt, &r->scratch, child)) {
             rc = reader_nomem(err);
             break;
         }
-        ret->children[ret->child_count++] = child.id;
-        if (body.size <= RECALL_BODY_MAX)
-            buf_printf(&body, "%s %s\n", timestamp_format(child.start, time), child.title);
+        ret->children[ret->child_count++] = child->id;
+        if (m->stratum != STRATUM_EPISODE && body.size <= RECALL_BODY_MAX)
+            buf_printf(&body, "%s %s\n", timestamp_format(child->start, time), child->title);
     }
+    if (m->stratum == STRATUM_EPISODE)
+        body_streams(r, &body, rows, ret->child_count);
     rc = rc == SQL_DONE ? finish_body(&body, arena, ret, err) : rc;
     buf_deinit(&body);
     return rc;
@@ -371,7 +398,7 @@ static int raw(struct reader *r, int64_t id, uint32_t first, struct arena *arena
     }
     if (!ret->stream)
         return reader_nomem(err);
-    if (stream && stream->kind == KIND_TEXT)
+    if (!stream || stream->kind != KIND_SENSOR)
         return 0;
     return read_channels(r, m.stream, arena, &ret->channels, &ret->channel_count, err);
 }

@@ -219,11 +219,26 @@ static int answer_open(struct asked *a)
     return rc;
 }
 
+static int answer_file(struct asked *a, int64_t id)
+{
+    struct recall_file file;
+    int rc = recall_file(a->reader, id, a->arena, &file, a->err);
+    if (rc != 0)
+        return rc;
+    use(a, id);
+    recall_file_json(a->out, &file);
+    buf_deinit(&file.data);
+    return 0;
+}
+
 static int answer_raw(struct asked *a)
 {
     int64_t id = 0;
     struct recall_raw raw;
     int rc = param_id(a, &id);
+    const char *form = json_string(json_get(a->params, "form"));
+    if (rc == 0 && form && strcmp(form, "file") == 0)
+        return answer_file(a, id);
     uint32_t first = (uint32_t)api_int(a->method, a->params, "offset");
     if (rc == 0)
         rc = recall_raw(a->reader, id, first, a->arena, &raw, a->err);

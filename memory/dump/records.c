@@ -37,6 +37,10 @@ struct export
 static void put_payload(struct jsonw *w, const struct file_stream *stream, const struct record *r)
 {
     jsonw_key(w, "payload");
+    if (r->media.size) {
+        jsonw_base64(w, r->media.data, r->media.size);
+        return;
+    }
     if (stream->row.kind != KIND_SENSOR) {
         jsonw_string_n(w, r->text.data, r->text.size);
         return;

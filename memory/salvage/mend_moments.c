@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/media.h"
 #include "base/utf8.h"
 #include "memory/evidence.h"
 #include "memory/resend.h"
@@ -62,6 +63,13 @@ static int kind_of(struct mending *m, int64_t stream, int *ret_kind, struct errm
     return r == SQL_DONE ? 0 : r;
 }
 
+static enum stream_kind kind_of_payload(const struct record *r)
+{
+    if (r->media.size)
+        return media_is_jpeg(r->media) ? KIND_VIDEO : KIND_AUDIO;
+    return r->samples ? KIND_SENSOR : KIND_TEXT;
+}
+
 static int sum_up(struct found *f, struct slice block, struct errmsg *err)
 {
     struct evidence_info info;
@@ -74,7 +82,7 @@ static int sum_up(struct found *f, struct slice block, struct errmsg *err)
     f->seq_first = UINT64_MAX;
     f->seq_last = 0;
     f->bytes = 0;
-    f->kind = f->records[0].samples ? KIND_SENSOR : KIND_TEXT;
+    f->kind = kind_of_payload(&f->records[0]);
     for (uint32_t i = 0; i < f->count; i++) {
         const struct record *rec = &f->records[i];
         if ((i && rec->time < rec[-1].time) || rec->seq > SEQ_MAX)
@@ -112,7 +120,10 @@ static void make_title(const struct found *f, char out[TITLE_MAX + 1])
         for (size_t i = 0; i < n; i++)
             out[i] = (unsigned char)out[i] < ' ' ? ' ' : out[i];
     } else {
-        snprintf(out, TITLE_MAX + 1, "%u samples brought out of a damaged memory", f->count);
+        snprintf(out, TITLE_MAX + 1, "%u %s brought out of a damaged memory", f->count,
+                 f->kind == KIND_SENSOR  ? "samples"
+                 : f->kind == KIND_AUDIO ? "pieces of sound"
+                                         : "frames");
     }
 }
 
@@ -203,7 +214,7 @@ static int check_stream(struct mending *m, struct found *f, bool *ret_known, str
         r = sql_run(m->set_kind, err);
         kind = (int)f->kind;
     }
-    *ret_known = kind == (int)f->kind || kind == KIND_AUDIO || kind == KIND_VIDEO;
+    *ret_known = kind == (int)f->kind;
     return r;
 }
 

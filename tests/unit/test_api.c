@@ -60,7 +60,7 @@ START_TEST(test_check)
         ck_assert_str_eq(err.text, bad[i][1]);
     }
     ck_assert_int_eq(check(API_STREAM_OPEN, "{\"name\":\"s\",\"kind\":\"smell\"}"), ERR_INVALID);
-    ck_assert_str_eq(err.text, "kind: must be \"text\" or \"sensor\"");
+    ck_assert_str_eq(err.text, "kind: must be \"text\" or \"sensor\" or \"audio\" or \"video\"");
     ck_assert_int_eq(check(API_STREAM_OPEN, "{\"name\":\"\",\"kind\":\"text\"}"), ERR_INVALID);
     ck_assert_str_eq(err.text, "name: at least 1 bytes");
     ck_assert_int_eq(check(API_MEMORY_FEEDBACK, "{\"id\":\"1\",\"helped\":1}"), ERR_INVALID);

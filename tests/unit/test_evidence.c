@@ -158,7 +158,7 @@ START_TEST(test_sound)
 }
 END_TEST
 
-/* They come back as they came, and what only looks like one kind is kept all the same. */
+/* Pictures come back as they came, and what only looks like one kind is kept all the same. */
 START_TEST(test_pictures)
 {
     static char frame[3000];
@@ -167,8 +167,7 @@ START_TEST(test_pictures)
     struct record records[] = {{.seq = 1, .time = 5, .media = {frame, 3000}},
                                {.seq = 2, .time = 6, .media = {frame, 2999}}};
     check_round_trip(records, 2);
-    encoded(records, 2, 3);
-    ck_assert_int_eq(block.data[3], 0);
+    ck_assert_uint_lt(encoded(records, 2, 3).size, 300); /* a still scene costs little */
     struct record odd = {.seq = 1, .media = S("odd")},
                   text_too = {.seq = 1, .text = S("words"), .media = S("\1\2")};
     check_round_trip(&odd, 1);

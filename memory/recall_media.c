@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Sound and pictures for people: what the body of such a memory says, and the file that a player
+ * opens. Sound is packed as it is for keeping; pictures go into an AVI, a single one is a file by
+ * itself. Sizes: a moment is at most some MiB, and so is its file.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "base/media.h"
+#include "base/timestamp.h"
+#include "memory/avi.h"
+#include "memory/flac.h"
+#include "memory/reader_internal.h"
+
+/* ---- body ---- */
+
+static double seconds_of(size_t bytes)
+{
+    return (double)(bytes / 2) / AUDIO_RATE;
+}
+
+static void put_decibels(struct buf *out, double level)
+{
+    if (level > 0)
+        buf_printf(out, "%.1f dBFS", 20 * log10(level / 32768));
+    else
+        buf_puts(out, "silent");
+}
+
+static void put_level(struct buf *out, struct slice pcm)
+{
+    const unsigned char *at = (const unsigned char *)pcm.data;
+    double sum = 0, peak = 0;
+    for (size_t i = 0; i + 1 < pcm.size; i += 2) {
+        double v = (int16_t)(at[i] | at[i + 1] << 8);
+        sum += v * v;
+        peak = fabs(v) > peak ? fabs(v) : peak;
+    }
+    put_decibels(out, sqrt(sum / (double)(pcm.size / 2)));
+    if (peak > 0) {
+        buf_puts(out, ", peak ");
+        put_decibels(out, peak);
+    }
+}
+
+static void body_sound(struct buf *out, const struct record *records, uint32_t count)
+{
+    char time[TIMESTAMP_SIZE];
+    for (uint32_t i = 0; i < count && out->size <= RECALL_BODY_MAX; i++) {
+        const struct slice *pcm = &records[i].media;
+        buf_printf(out, "%s %.3f s, ", timestamp_format(records[i].time, time),
+                   seconds_of(pcm->size));
+        put_level(out, *pcm);
+        buf_putc(out, '\n');
+    }
+}
+
+static void body_pictures(struct buf *out, const struct record *records, uint32_t count)
+{
+    char time[TIMESTAMP_SIZE];
+    struct media_jpeg head;
+    for (uint32_t i = 0; i < count && out->size <= RECALL_BODY_MAX; i++) {
+        buf_printf(out, "%s ", timestamp_format(records[i].time, time));
+        if (media_jpeg_header(records[i].media, &head, NULL) == 0)
+            buf_printf(out, "%ux%u, ", head.width, head.height);
+        buf_printf(out, "%zu bytes\n", records[i].media.size);
+    }
+}
+
+void reader_media_body(struct buf *out, enum stream_kind kind, const struct record *records,
+                       uint32_t count, struct recall_media *ret)
+{
+    struct media_jpeg head;
+    size_t bytes = 0;
+    for (uint32_t i = 0; i < count; i++)
+        bytes += records[i].media.size;
+    if (count == 0)
+        return;
+    if (kind == KIND_AUDIO) {
+        ret->seconds = seconds_of(bytes);
+        buf_printf(out, "%.1f s of sound, 16 kHz mono, in %u records\n", ret->seconds, count);
+        body_sound(out, records, count);
+        return;
+    }
+    ret->seconds = (double)(records[count - 1].time - records[0].time) / US_PER_SECOND;
+    ret->frames = count;
+    if (media_jpeg_header(records[0].media, &head, NULL) == 0) {
+        ret->width = head.width;
+        ret->height = head.height;
+    }
+    buf_printf(out, "%u frame%s of %ux%u in %.1f s\n", count, count == 1 ? "" : "s", ret->width,
+               ret->height, ret->seconds);
+    body_pictures(out, records, count);
+}
+
+/* ---- file ---- */
+
+static int make_sound(const struct record *records, uint32_t count, struct recall_file *ret)
+{
+    struct buf pcm = {0};
+    for (uint32_t i = 0; i < count; i++)
+        buf_append(&pcm, records[i].media.data, records[i].media.size);
+    int r = buf_failed(&pcm) ? ERR_NOMEM : flac_encode(pcm.data, pcm.size, &ret->data);
+    ret->type = "audio/flac";
+    buf_deinit(&pcm);
+    return r;
+}
+
+static int make_pictures(const struct record *records, uint32_t count, struct recall_file *ret)
+{
+    if (count == 1) {
+        ret->type = "image/jpeg";
+        buf_append(&ret->data, records[0].media.data, records[0].media.size);
+    } else {
+        ret->type = "video/x-msvideo";
+        avi_put(&ret->data, records, count);
+    }
+    return buf_failed(&ret->data) ? ERR_NOMEM : 0;
+}
+
+int recall_file(struct reader *r, int64_t id, struct arena *arena, struct recall_file *ret,
+                struct errmsg *err)
+{
+    struct recall_raw raw;
+    *ret = (struct recall_file){0};
+    int rc = recall_raw(r, id, 0, arena, &raw, err);
+    if (rc)
+        return rc;
+    enum stream_kind kind = KIND_TEXT;
+    stream_kind_parse(raw.kind, &kind);
+    if (kind != KIND_AUDIO && kind != KIND_VIDEO)
+        return err_set(err, ERR_UNSUPPORTED,
+                       "memory %lld is of kind %s: only sound and pictures make a file",
+                       (long long)id, raw.kind);
+    ret->id = id;
+    ret->stream = raw.stream;
+    ret->kind = raw.kind;
+    rc = kind == KIND_AUDIO ? make_sound(raw.records, raw.total, ret)
+                            : make_pictures(raw.records, raw.total, ret);
+    if (rc)
+        buf_deinit(&ret->data);
+    return rc ? err_set(err, rc, "%s", err_text(rc)) : 0;
+}

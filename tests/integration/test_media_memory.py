@@ -1,0 +1,174 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Sound and pictures from the door to the file and back: exact, durable, findable, forgettable."""
+import base64
+import hashlib
+import struct
+import unittest
+
+import mediatest as media
+import varvetest
+
+INVALID, NOTFOUND, UNSUPPORTED = -32602, -32007, -32016
+
+
+def joined(records):
+    return b"".join(base64.b64decode(r["media"]) for r in records)
+
+
+class Media(varvetest.Case):
+    def setUp(self):
+        super().setUp()
+        self.d = self.daemon()
+        self.client = self.d.client()
+
+    def open(self, name, kind):
+        self.client.call("stream.open", name=name, kind=kind)
+
+    def put(self, name, records):
+        self.client.append(name, records)
+        self.client.call("stream.flush", stream=name)
+
+    def moments(self, name=None, stratum=0):
+        streams = {"streams": [name]} if name else {}
+        return self.client.call("memory.timeline", stratum=stratum, limit=1000, **streams)["items"]
+
+    def raw(self, item):
+        return self.client.call("memory.raw", id=item["id"])
+
+    def verify(self):
+        done = self.d.dump("--verify")
+        self.assertEqual(done.status, 0, done.out + done.err)
+
+    def stored(self, name):
+        """The payloads of a stream as the export has them."""
+        return [(r["seq"], base64.b64decode(r["payload"]))
+                for r in self.d.dump("--records", "--stream", name, check=True).lines()]
+
+
+class Sound(Media):
+    def setUp(self):
+        super().setUp()
+        self.open("mic", "audio")
+        self.pcm = media.hiss(6) + media.tone(2) + media.hiss(4.25, seed=2)
+        self.records = media.sound_records(self.pcm)
+
+    def test_there_and_back(self):
+        self.put("mic", self.records)
+        moments = self.moments("mic")
+        self.assertGreaterEqual(len(moments), 1)
+        found, file_samples = b"", 0
+        for item in moments:
+            raw = self.raw(item)
+            self.assertEqual(raw["kind"], "audio")
+            pcm = joined(raw["records"])
+            found += pcm
+            opened = self.client.call("memory.open", id=item["id"])
+            self.assertEqual(opened["media"], {"seconds": round(len(pcm) / 32000, 3)})
+            self.assertRegex(opened["body"], r"^[0-9.]+ s of sound, 16 kHz mono")
+            answer = self.client.call("memory.raw", id=item["id"], form="file")
+            self.assertEqual(answer["type"], "audio/flac")
+            flac = base64.b64decode(answer["data"])
+            rate, channels, bits, samples, md5 = media.flac_info(flac)
+            self.assertEqual((rate, channels, bits, samples), (16000, 1, 16, len(pcm) // 2))
+            self.assertEqual(md5, hashlib.md5(pcm).digest())
+            file_samples += samples
+            out = self.folder / "sound.flac"
+            self.assertEqual(self.d.varve("raw", item["id"], "--out", out).status, 0)
+            self.assertEqual(out.read_bytes(), flac)
+        self.assertEqual(found, self.pcm)
+        self.assertEqual(file_samples, len(self.pcm) // 2)
+        self.assertEqual(b"".join(p for _, p in self.stored("mic")), self.pcm)
+        self.verify()
+        self.assertIn("audio", self.d.dump("--stats", check=True).out)
+
+    def test_found_by_the_words_of_its_title(self):
+        self.put("mic", self.records)
+        for item in self.moments("mic"):
+            word = max(item["title"].replace(",", " ").split(), key=len)
+            found = self.client.call("memory.search", query=word, streams=["mic"])["items"]
+            self.assertIn(item["id"], [f["id"] for f in found], word)
+
+    def test_a_channel_and_what_it_refuses(self):
+        with self.d.client() as channel:
+            channel.open_channel("mic", "audio")
+            good = self.pcm[:16000]
+            body = varvetest.varint(4)
+            for i, pcm in enumerate([good, b"odd", b"", good * 3]):
+                body += b"\2" + varvetest.varint(2 * media.micros(i)) + varvetest.varint(len(pcm)) + pcm
+            channel.send_raw(varvetest.frame(varvetest.FRAME_RECORDS, body))
+            channel.send_raw(varvetest.frame(varvetest.FRAME_CLOSE))
+            errors, kind = [], None
+            while kind != varvetest.FRAME_CLOSED:
+                kind, body = channel.read_frame()
+                if kind == varvetest.FRAME_ERROR:
+                    errors.append(body[0])
+        self.assertEqual(errors, [2, 3, 4])
+        self.assertEqual([p for _, p in self.stored("mic")], [good])
+
+    def test_bad_records_cost_nothing_else(self):
+        for wrong in ({"media": "not base64"}, {"media": "Zg=="}, {"media": ""}, {"text": "words"},
+                      {"media": 5}, {}, {"media": "A" * 64000}):
+            error = self.assertRpcError(INVALID, self.client.append, "mic", [wrong])
+            self.assertIn("records[0]", error.message)
+        self.put("mic", self.records[:3])
+        self.assertEqual(b"".join(p for _, p in self.stored("mic")), joined(self.records[:3]))
+
+    def test_a_kill_loses_nothing_and_a_resend_adds_nothing(self):
+        numbered = [{"seq": str(i + 1), **r} for i, r in enumerate(self.records)]
+        self.client.append("mic", numbered)
+        self.d.kill()
+        self.assertEqual(b"".join(p for _, p in self.stored("mic")), self.pcm)
+        self.d.start()
+        self.client = self.d.client()
+        self.client.append("mic", numbered)
+        self.client.call("stream.flush", stream="mic")
+        self.assertEqual(b"".join(p for _, p in self.stored("mic")), self.pcm)
+        other = {**numbered[3], "media": numbered[4]["media"]}
+        with self.assertRaises(varvetest.RpcError) as caught:
+            self.client.append("mic", [other])
+        self.assertEqual(caught.exception.name, "seq_conflict")
+        self.verify()
+
+    def test_forgotten_by_time(self):
+        """What was heard in the time is gone; what lies around it stays exactly."""
+        self.put("mic", self.records)
+        self.client.call("memory.forget", confirm=True, since=media.at(3), until=media.at(5))
+        left = [base64.b64decode(r["media"]) for i, r in enumerate(self.records)
+                if not 6 <= i < 10]
+        self.assertEqual([p for _, p in self.stored("mic")], left)
+        self.verify()
+        self.d.stop()
+        self.assertNotIn(joined(self.records[6:7]), self.d.database.read_bytes())
+        self.d.start()
+        self.client = self.d.client()
+        self.client.call("memory.forget", confirm=True, stream="mic")
+        self.assertEqual(self.d.dump("--records", check=True).lines(), [])
+        self.verify()
+
+    def test_a_pattern_does_not_look_into_sound(self):
+        text = b"secret words"
+        self.put("mic", media.sound_records(text * 500))
+        self.client.call("memory.forget", confirm=True, match="secret words")
+        self.assertEqual(b"".join(p for _, p in self.stored("mic")), text * 500)
+
+    def test_salvage_and_backup(self):
+        self.put("mic", self.records)
+        copy = self.folder / "copy.db"
+        self.assertEqual(self.d.dump("--backup", copy).status, 0)
+        done = self.d.run("varve-dump", copy, "--records", "--stream", "mic", check=True)
+        self.assertEqual(b"".join(base64.b64decode(r["payload"]) for r in done.lines()), self.pcm)
+        self.d.stop()
+        data = bytearray(self.d.database.read_bytes())
+        data[:100] = bytes(100)
+        self.d.database.write_bytes(data)
+        for name in ("memory.db-wal", "memory.db-shm"):
+            (self.d.state / name).unlink(missing_ok=True)
+        out = self.folder / "salvaged.db"
+        self.d.dump("--salvage", out)
+        done = self.d.run("varve-dump", out, "--records", check=True)
+        self.assertEqual(b"".join(base64.b64decode(r["payload"]) for r in done.lines()), self.pcm)
+
+
+if __name__ == "__main__":
+    unittest.main()
