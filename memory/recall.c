@@ -148,6 +148,8 @@ static int similar(struct reader *r, const struct recall_example *q, struct aren
     }
     if (latent && r->sketches)
         return similar_by_latent(r, q, latent, kind, &filter, limit, arena, ret, err);
+    if (q->latent && !q->text.size)
+        return err_set(err, ERR_BUSY, "the latents are still being read: ask again");
     if (!q->text.size)
         return q->id ? 0 : err_set(err, ERR_INVALID, "an example is needed: an id or a payload");
     struct search_result found;

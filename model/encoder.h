@@ -77,6 +77,13 @@ static inline int encoder_observe(struct encoder *e, const struct record *r, str
 }
 
 /*
+ * The latent of a span of records by themselves, by an encoder of its own: what a moment of just
+ * these would have, as near as the kind allows. ret[LATENT_DIM], unit length or zero. ERR_NOMEM;
+ * ERR_UNSUPPORTED for kinds without an encoder. Any thread.
+ */
+int encoder_span(enum stream_kind kind, const struct record *records, uint32_t count, float *ret);
+
+/*
  * A query as a latent of the space that records of `kind` lie in: for text the hashed words and
  * character n-grams of the query, all weighted alike but for function words, which weigh little.
  * ret[LATENT_DIM].

@@ -23,6 +23,12 @@ void handle_stream_flush(struct daemon *d, struct ipc_request *req); /* and stre
 void handle_stream_list(struct daemon *d, struct ipc_request *req);
 /* Writes the streams' JSON array; of status and stream.list. */
 void streams_json(struct daemon *d, struct jsonw *w);
+/*
+ * The payload of an audio or video record from its base64, checked; the bytes live in `arena`.
+ * ERR_INVALID, ERR_LIMIT, ERR_NOMEM.
+ */
+int media_from_json(enum stream_kind kind, const struct json *field, struct arena *arena,
+                    struct slice *ret, struct errmsg *err);
 
 /* channel.c: ingest channels, the binary framing. */
 struct ingest_channel;

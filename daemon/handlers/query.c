@@ -252,6 +252,41 @@ static int answer_raw(struct asked *a)
     return rc;
 }
 
+/* The example of sound or video as a latent of its kind's space. */
+static int media_latent(struct asked *a, struct recall_example *q)
+{
+    const struct json *list = json_get(a->params, "media");
+    const char *kind = json_string(json_get(a->params, "kind"));
+    bool one = json_type(list) == JSON_STRING;
+    size_t count = one ? 1 : json_size(list);
+    if (!kind || stream_kind_parse(kind, &q->kind) != 0)
+        return err_set(a->err, ERR_INVALID, "`media` needs `kind`: audio or video");
+    struct record *records = arena_alloc(a->arena, count * sizeof(*records));
+    float *latent = arena_alloc(a->arena, LATENT_DIM * sizeof(*latent));
+    if (!records || !latent)
+        return err_set(a->err, ERR_NOMEM, "out of memory");
+    memset(records, 0, count * sizeof(*records));
+    uint32_t n = 0;
+    for (const struct json *m = one ? list : json_first(list); m && n < count; m = json_next(m)) {
+        int rc = media_from_json(q->kind, m, a->arena, &records[n].media, a->err);
+        if (rc != 0)
+            return err_wrap(a->err, rc, "number %u", n + 1);
+        n++;
+    }
+    int64_t time =
+        TIME_MIN; /* one behind the other; pictures as a camera of the usual rate sends */
+    for (uint32_t i = 0; i < n; i++) {
+        records[i].seq = i + 1;
+        records[i].time = time;
+        time += q->kind == KIND_AUDIO
+                    ? (int64_t)records[i].media.size / 2 * US_PER_SECOND / AUDIO_RATE
+                    : US_PER_SECOND / 2;
+    }
+    q->latent = latent;
+    int rc = encoder_span(q->kind, records, n, latent);
+    return rc ? err_set(a->err, rc, "%s", err_text(rc)) : 0;
+}
+
 static int answer_similar(struct asked *a)
 {
     struct recall_example q = {.kind = KIND_TEXT,
@@ -259,8 +294,11 @@ static int answer_similar(struct asked *a)
                                .filter = a->filter,
                                .limit = (uint32_t)api_int(a->method, a->params, "limit")};
     int rc = 0;
-    if (api_has(a->params, "id") == (q.text.size > 0))
-        rc = err_set(a->err, ERR_INVALID, "give either `id` or `text`");
+    bool media = api_has(a->params, "media");
+    if (api_has(a->params, "id") + (q.text.size > 0) + media != 1)
+        rc = err_set(a->err, ERR_INVALID, "give one of `id`, `text` and `media`");
+    else if (media)
+        rc = media_latent(a, &q);
     else if (q.text.size == 0)
         rc = param_id(a, &q.id);
     else

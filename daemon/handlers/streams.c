@@ -149,8 +149,8 @@ static int read_text(struct batch *b, const struct json *field, struct record *r
     return r->text.data ? 0 : err_set(err, ERR_NOMEM, "out of memory");
 }
 
-static int read_media(enum stream_kind kind, struct batch *b, const struct json *field,
-                      struct record *r, struct errmsg *err)
+int media_from_json(enum stream_kind kind, const struct json *field, struct arena *arena,
+                    struct slice *ret, struct errmsg *err)
 {
     const char *text = json_string(field);
     if (!text)
@@ -158,13 +158,13 @@ static int read_media(enum stream_kind kind, struct batch *b, const struct json 
     size_t size = strlen(text);
     if (size > BASE64_ENCODED(RECORD_SIZE_MAX))
         return err_set(err, ERR_LIMIT, "media is longer than %u bytes", RECORD_SIZE_MAX);
-    char *bytes = arena_alloc(&b->arena, BASE64_DECODED_MAX(size));
+    char *bytes = arena_alloc(arena, BASE64_DECODED_MAX(size));
     if (!bytes)
         return err_set(err, ERR_NOMEM, "out of memory");
     if (base64_decode(text, size, bytes, &size) != 0)
         return err_set(err, ERR_INVALID, "media is not base64");
-    r->media = (struct slice){bytes, size};
-    return media_check(kind, r->media, err);
+    *ret = (struct slice){bytes, size};
+    return media_check(kind, *ret, err);
 }
 
 /* The field in which records of the kind have their payload. */
@@ -179,8 +179,9 @@ static int read_payload(struct live_stream *s, struct batch *b, const struct jso
     const struct json *field = json_get(in, payload_key(s->row.kind));
     if (s->row.kind == KIND_TEXT)
         return read_text(b, field, r, err);
-    return s->row.kind == KIND_SENSOR ? read_values(s, b, field, r, err)
-                                      : read_media(s->row.kind, b, field, r, err);
+    return s->row.kind == KIND_SENSOR
+               ? read_values(s, b, field, r, err)
+               : media_from_json(s->row.kind, field, &b->arena, &r->media, err);
 }
 
 static int read_record(struct live_stream *s, struct batch *b, const struct json *in, int64_t now,

@@ -82,6 +82,26 @@ class Sound(Media):
         self.verify()
         self.assertIn("audio", self.d.dump("--stats", check=True).out)
 
+    def test_similar_by_an_example(self):
+        """A tone finds the memory of tones, and noise that of noise, in whatever stream."""
+        for name, make in (("whistle", lambda i: media.tone(4, 1000 + i)),
+                           ("rain", lambda i: media.hiss(4, 3000, seed=i))):
+            self.open(name, "audio")
+            self.put(name, media.sound_records(make(1), start=100))
+        for name, example in (("whistle", media.tone(3, 1010, 5000)),
+                              ("rain", media.hiss(3, 2500, seed=9))):
+            pieces = [r["media"] for r in media.sound_records(example)]
+            found = self.client.call("memory.similar", kind="audio", media=pieces)["items"]
+            self.assertEqual(found[0]["stream"], name)
+            self.assertGreater(found[0]["score"], found[1]["score"])
+            found = self.client.call("memory.similar", kind="audio", media=pieces[0])["items"]
+            self.assertEqual(found[0]["stream"], name)
+        for wrong in ({}, {"kind": "audio"}, {"media": pieces}, {"kind": "audio", "media": []},
+                      {"kind": "audio", "media": ["odd"]}, {"kind": "text", "media": pieces},
+                      {"kind": "video", "media": pieces}, {"kind": "audio", "media": ["Zg=="]},
+                      {"kind": "audio", "media": pieces, "text": "words"}):
+            self.assertRpcError(INVALID, self.client.call, "memory.similar", wrong)
+
     def test_found_by_the_words_of_its_title(self):
         self.put("mic", self.records)
         for item in self.moments("mic"):
