@@ -8,6 +8,7 @@
 #include "model/kernels.h"
 #include "model/sensor_encoder.h"
 #include "model/text_encoder.h"
+#include "model/video_encoder.h"
 
 int encoder_new(enum stream_kind kind, struct encoder **ret)
 {
@@ -18,6 +19,8 @@ int encoder_new(enum stream_kind kind, struct encoder **ret)
         return sensor_encoder_new(ret);
     case KIND_AUDIO:
         return audio_encoder_new(ret);
+    case KIND_VIDEO:
+        return video_encoder_new(ret);
     default:
         return ERR_UNSUPPORTED;
     }

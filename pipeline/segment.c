@@ -31,6 +31,7 @@
 #define SURPRISE_BITS 4   /* least distance from the median */
 #define SURPRISE_REACH 64 /* how far back a surprise's cut may move */
 #define LAG 128           /* records until a place is settled */
+#define VIDEO_LAG 32      /* a scene's change is known within so many */
 #define GAP_BINS 96       /* half octaves of a microsecond */
 #define GAP_LEAST (60 * US_PER_SECOND)
 #define GAP_FIRST US_PER_HOUR /* until enough gaps are known */
@@ -48,7 +49,7 @@ struct robust {
 
 struct segmenter {
     struct segment_options options;
-    bool sensor;
+    bool sensor, video;
     uint32_t lag;
     uint32_t count; /* of the window */
     int8_t latents[SEGMENT_WINDOW][LATENT_DIM];
@@ -111,7 +112,7 @@ int segmenter_new(enum stream_kind kind, const struct segment_options *options,
     if (o->shift <= 0)
         o->shift = 4;
     if (o->min_records == 0)
-        o->min_records = 8;
+        o->min_records = kind == KIND_VIDEO ? 1 : 8;
     if (o->max_records == 0 || o->max_records > MOMENT_RECORDS)
         o->max_records = MOMENT_RECORDS;
     if (o->min_records > o->max_records)
@@ -119,7 +120,12 @@ int segmenter_new(enum stream_kind kind, const struct segment_options *options,
     /* A change of regime is known late; shapes, not single samples, make a sensor's moments. */
     s->lag = kind == KIND_SENSOR ? SEGMENT_LAG_MAX : LAG;
     s->sensor = kind == KIND_SENSOR;
-    o->no_shift |= kind == KIND_SENSOR;
+    /* A scene ends where the model says so. What moves in it is told inside its moment. */
+    s->video = kind == KIND_VIDEO;
+    if (s->video)
+        s->lag = VIDEO_LAG;
+    o->no_shift |= s->sensor || s->video;
+    o->no_surprise |= s->video;
     *ret = s;
     return 0;
 }
@@ -364,7 +370,7 @@ static void look(struct segmenter *s)
 }
 
 /*
- * The sensor model knows of a change only some time later, and its word outweighs the others'.
+ * The model knows of a change only some time later, and its word outweighs the others'.
  * Where the place has settled meanwhile, the cut comes as early as it still can.
  */
 static void take_regime(struct segmenter *s, uint32_t back)
@@ -374,7 +380,7 @@ static void take_regime(struct segmenter *s, uint32_t back)
     at = at > settled ? at : settled + 1;
     at = at > s->options.min_records ? at : s->options.min_records;
     /* The change that a surprise has just cut for is told a second time. */
-    bool told = s->after_event && at < SURPRISE_REACH;
+    bool told = s->sensor && s->after_event && at < SURPRISE_REACH;
     if (at < s->count && !told)
         decide(s, at, END_SHIFT);
 }

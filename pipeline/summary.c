@@ -271,7 +271,7 @@ static void keep(struct summariser *s, const struct unusual *u)
     s->unusual[at] = *u;
 }
 
-/* Sensors say what in `why`; text adds the line itself. */
+/* The others say what in `why`; text adds the line itself. */
 static void word_run(struct summariser *s, const struct moment *m, const struct noted *notes,
                      uint32_t peak, struct unusual *u)
 {
@@ -344,12 +344,19 @@ void summariser_sum(struct summariser *s, const struct noted *notes, struct mome
     find_unusual(s, notes, m);
     m->unusual = s->unusual;
     m->unusual_count = s->unusual_count;
-    if (s->kind == KIND_TEXT)
+    switch (s->kind) {
+    case KIND_TEXT:
         sum_text(s, notes, m);
-    else if (s->kind == KIND_AUDIO)
+        break;
+    case KIND_AUDIO:
         sum_audio(s, notes, m);
-    else
+        break;
+    case KIND_VIDEO:
+        sum_video(s, notes, m);
+        break;
+    default:
         sum_sensor(s, notes, m);
+    }
     sort_entities(s);
     m->entities = s->entities;
     m->entity_count = s->entity_count;

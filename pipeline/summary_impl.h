@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the summary's files share: summary.c finds what was unusual, summary_text.c and
- * summary_sensor.c and summary_audio.c word it. */
+/* What the summary's files share: summary.c finds what was unusual, and summary_text.c,
+ * summary_sensor.c, summary_audio.c and summary_video.c word it. */
 #ifndef VARVE_PIPELINE_SUMMARY_IMPL_H
 #define VARVE_PIPELINE_SUMMARY_IMPL_H
 
@@ -92,6 +92,7 @@ void range_learn(struct channel_range *usual, double *values, uint32_t n);
 void sum_text(struct summariser *s, const struct noted *notes, struct moment *m);
 void sum_sensor(struct summariser *s, const struct noted *notes, struct moment *m);
 void sum_audio(struct summariser *s, const struct noted *notes, struct moment *m);
+void sum_video(struct summariser *s, const struct noted *notes, struct moment *m);
 /* The record's first line without its timestamp. */
 struct slice line_body(struct summariser *s, const struct record *r);
 /* The same with nothing of its header but the process: "sshd: Failed password for root". */

@@ -1,0 +1,486 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Happy path: the JPEG becomes a raster; motion, scene and background each say how much of them is
+ * new, every such quantity is ranked among its own recent values, and the least likely one is
+ * ranked once more among its like: that is the surprise, calibrated on any stream whose nature does
+ * not change. An alert is a rare one that also amounts to something: a share of the picture, a step
+ * of the light. Failure modes: a file that is none gives an observation that says so (surprise 0,
+ * no latent), and the model goes on as if it had not come. Sizes: about 130 KiB a stream, most of
+ * it the raster and two pictures; nothing is allocated after _new but what libjpeg takes and gives
+ * back within the call.
+ */
+#include "model/video_encoder.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "model/scene.h"
+#include "model/state.h"
+#include "model/tail.h"
+#include "model/video_latent.h"
+
+#define VIDEO_VERSION 1
+#define STATE_MAGIC 0x31445656u /* "VVD1" */
+#define TOKENS_FINE 240
+#define BITS_SCORE 0.45 /* bits alone never alert, see sensor_encoder.c */
+#define BITS_HALF 12.0
+#define MOTION_ALERT 0.004f /* of the picture: 30x30 pixels of 640x360 */
+#define LIGHT_ALERT 8.0f    /* grey levels at once */
+#define PLACE_ALERT 16.0f   /* grey levels that a tile lies off its usual */
+#define STILL_LEAST (3 * US_PER_SECOND)
+#define STILL_ALERT 24.0 /* bits that an unbroken run of identical frames is worth */
+#define STILL_TOLD 8     /* records for which it is news */
+#define STILL_RATE 0.004f
+#define STILL_FIRST 0.02f /* share of identical frames before any is known */
+#define FLICKER_STEPS 8
+#define FLICKER_TURNS 6 /* of the light's direction within those */
+#define FLICKER_LEAST 3.0f
+#define USUAL_RATE 0.02f
+#define PLACES_MAX 63.0 /* of a tail */
+#define EVENT_MAX 16    /* records; what lasts longer is how the stream is */
+
+enum view {
+    VIEW_STRENGTH, /* motion of the most moved tile */
+    VIEW_OVERALL,
+    VIEW_LIGHT,
+    VIEW_LIKENESS, /* how unlike the frame before */
+    VIEW_PLACE,    /* how far a part of the picture is off its usual look */
+    VIEWS,
+};
+
+struct video_encoder {
+    struct encoder base;
+    struct jpeg_reader *reader;
+    struct raster raster;
+    struct picture picture;
+    struct scene scene;
+    struct motion motion;
+    struct video_detail detail;
+    struct tail views[VIEWS], whole;
+    struct tail
+        events;     /* as whole, but what goes on counts once: a second passer-by is still rare */
+    uint32_t event; /* records that the present event has lasted, 0: none */
+    float event_raw;
+    float usual[RASTER_PLANES][TILES]; /* the scene's look, slowly followed */
+    bool usual_known;
+    float held;                 /* surprise of the change in doubt, before ranking, bits */
+    float steps[FLICKER_STEPS]; /* of the light, a ring */
+    uint32_t step_at;
+    bool flickered;
+    uint32_t still; /* frames identical to the one before, unbroken */
+    uint32_t told;  /* of those, since it was news */
+    int64_t still_since, dark_since;
+    float still_usual; /* share of identical frames */
+    float latent[LATENT_DIM];
+    char why[160];
+};
+
+/* What a frame amounts to, by its strongest side. */
+struct verdict {
+    double raw;    /* bits before the last ranking */
+    bool material; /* may be an alert */
+};
+
+static struct video_encoder *self(const struct encoder *e)
+{
+    return (struct video_encoder *)e;
+}
+
+const char *video_where(float x, float y, float share)
+{
+    static const char *const names[3][3] = {{"upper left", "top", "upper right"},
+                                            {"left", "middle", "right"},
+                                            {"lower left", "bottom", "lower right"}};
+    if (share > 0.5f)
+        return "all over";
+    int column = x < 1 / 3.0f ? 0 : (x < 2 / 3.0f ? 1 : 2);
+    int row = y < 1 / 3.0f ? 0 : (y < 2 / 3.0f ? 1 : 2);
+    return names[row][column];
+}
+
+/* ---- the parts ------------------------------------------------------------------------------- */
+
+/* How far the three tiles furthest off lie from their usual look; the look then follows. */
+static float leave_usual(struct video_encoder *v, float light, bool restart)
+{
+    float far[3] = {0};
+    float rate = restart || !v->usual_known ? 1 : USUAL_RATE;
+    for (uint32_t t = 0; t < TILES; t++) {
+        float away = 0;
+        for (uint32_t p = 0; p < RASTER_PLANES; p++) {
+            float d = v->picture.tiles[p][t] - v->usual[p][t];
+            v->usual[p][t] += rate * d;
+            away += fabsf(p == RASTER_Y ? d - light : d);
+        }
+        for (int i = 0; i < 3; i++)
+            if (away > far[i]) {
+                float less = far[i];
+                far[i] = away;
+                away = less;
+            }
+    }
+    v->usual_known = true;
+    return rate < 1 ? (far[0] + far[1] + far[2]) / 3 : 0;
+}
+
+/* The light goes up and down again and again. */
+static bool flickers(struct video_encoder *v, float light)
+{
+    v->steps[v->step_at++ % FLICKER_STEPS] = light;
+    uint32_t turns = 0;
+    for (uint32_t i = 1; i < FLICKER_STEPS; i++) {
+        float a = v->steps[(v->step_at + i - 1) % FLICKER_STEPS];
+        float b = v->steps[(v->step_at + i) % FLICKER_STEPS];
+        turns += a * b < 0 && fabsf(a) > FLICKER_LEAST && fabsf(b) > FLICKER_LEAST;
+    }
+    return turns >= FLICKER_TURNS;
+}
+
+/* Bits that the present run of identical frames is worth, given how usual such frames are. */
+static double stand_still(struct video_encoder *v, int64_t time, bool identical)
+{
+    double bits = 0;
+    if (!identical) {
+        v->still = v->told = 0;
+        v->still_since = time;
+    } else {
+        v->still++;
+        bits = -log2(v->still_usual) * v->still;
+    }
+    v->still_usual += STILL_RATE * ((identical ? 1.0f : 0.0f) - v->still_usual);
+    v->still_usual = fmaxf(v->still_usual, 1e-3f);
+    return bits;
+}
+
+/* ---- one frame ------------------------------------------------------------------------------- */
+
+static void say(struct video_encoder *v, struct verdict *verdict, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* The first thing said stays. */
+static void say(struct video_encoder *v, struct verdict *verdict, const char *format, ...)
+{
+    va_list ap;
+    verdict->material = true;
+    if (v->why[0])
+        return;
+    va_start(ap, format);
+    vsnprintf(v->why, sizeof(v->why), format, ap);
+    va_end(ap);
+}
+
+static void say_span(struct video_encoder *v, struct verdict *verdict, const char *what, int64_t us)
+{
+    if (us < US_PER_SECOND)
+        say(v, verdict, "%s", what);
+    else
+        say(v, verdict, "%s %lld s", what, (long long)(us / US_PER_SECOND));
+}
+
+static void take_scene(struct video_encoder *v, int64_t time, const struct scene_finding *f,
+                       struct verdict *verdict, struct observation *ret)
+{
+    switch (f->event) {
+    case SCENE_CHANGE:
+        v->held = (float)verdict->raw;
+        say(v, verdict, "all of the picture changed");
+        break;
+    case SCENE_CUT:
+        ret->shift = f->back;
+        ret->traits[VIDEO_CUT] = (float)f->back;
+        verdict->raw = fmax(verdict->raw, v->held);
+        say(v, verdict, "scene cut");
+        break;
+    case SCENE_FLASH:
+        ret->traits[VIDEO_FLASH] = 1;
+        say(v, verdict, "a flash");
+        break;
+    case SCENE_DARK:
+        v->dark_since = time;
+        say(v, verdict, "went dark");
+        break;
+    case SCENE_LIGHT:
+        if (v->scene.old_known)
+            say_span(v, verdict, "light again, dark before for", time - v->dark_since);
+        break;
+    case SCENE_NOTHING:
+        break;
+    }
+    ret->traits[VIDEO_DARK] = v->scene.dark;
+}
+
+static void take_still(struct video_encoder *v, int64_t time, bool identical,
+                       struct verdict *verdict, struct observation *ret)
+{
+    double bits = stand_still(v, time, identical);
+    int64_t lasted = time - v->still_since;
+    if (bits < STILL_ALERT || lasted < STILL_LEAST)
+        return;
+    ret->traits[VIDEO_STILL] = (float)((double)lasted / US_PER_SECOND);
+    if (v->told++ >= STILL_TOLD)
+        return;
+    verdict->raw = fmax(verdict->raw, fmin(bits, 40));
+    say_span(v, verdict, "picture frozen for", lasted);
+}
+
+static void take_light(struct video_encoder *v, const struct motion_finding *m, bool quiet,
+                       struct verdict *verdict, struct observation *ret)
+{
+    bool flicker = flickers(v, m->light);
+    ret->traits[VIDEO_FLICKER] = flicker;
+    if (flicker && !v->flickered)
+        say(v, verdict, "flickering");
+    v->flickered = flicker;
+    if (quiet || flicker || fabsf(m->light) < LIGHT_ALERT)
+        return;
+    ret->traits[VIDEO_STEP] = m->light;
+    say(v, verdict, "%s at once", m->light > 0 ? "brighter" : "darker");
+}
+
+static void take_motion(struct video_encoder *v, const struct motion_finding *m, float place,
+                        struct verdict *verdict, struct observation *ret)
+{
+    ret->traits[VIDEO_MOTION] = m->share;
+    ret->traits[VIDEO_MOTION_X] = m->x;
+    ret->traits[VIDEO_MOTION_Y] = m->y;
+    if (m->share >= MOTION_ALERT)
+        say(v, verdict, "motion %s%s, %.3g %% of the picture", m->share > 0.5f ? "" : "in the ",
+            video_where(m->x, m->y, m->share), 100 * (double)m->share);
+    if (place >= PLACE_ALERT)
+        say(v, verdict, "part of the picture is not as usual");
+}
+
+/* The frame's quantities on a scale for ranking: four steps for each doubling above their unit. */
+static void scale_views(const struct motion_finding *m, const struct scene_finding *f, float place,
+                        double *ret)
+{
+    double values[VIEWS] = {
+        [VIEW_STRENGTH] = m->strength / 0.1,
+        [VIEW_OVERALL] = m->overall / 0.1,
+        [VIEW_LIGHT] = fabs((double)m->light) / 0.02,
+        [VIEW_LIKENESS] = (1 - (double)f->likeness.correlation) / 1e-4,
+        [VIEW_PLACE] = place / 0.1,
+    };
+    for (int i = 0; i < VIEWS; i++)
+        ret[i] = fmin(4 * log2(1 + fmax(values[i], 0)), PLACES_MAX);
+}
+
+/* Bits of the least likely one. */
+static double rank_views(const struct video_encoder *v, const double *places)
+{
+    double most = 0;
+    for (int i = 0; i < VIEWS; i++)
+        most = fmax(most, -log2(tail_rank(&v->views[i], places[i])));
+    return most;
+}
+
+/*
+ * How unusual an event is among the stream's events and quiet records. What goes on counts once and
+ * is learnt when it is over, or when it has lasted so long that it is how the stream is.
+ */
+static double score_event(struct video_encoder *v, const struct verdict *verdict,
+                          const double *places)
+{
+    double raw = fmin(verdict->raw, PLACES_MAX);
+    double score = verdict->material ? tail_score(&v->events, tail_rank(&v->events, raw)) : 0;
+    if (verdict->material && v->event < EVENT_MAX) {
+        v->event++;
+        v->event_raw = fmaxf(v->event_raw, (float)raw);
+        return score;
+    }
+    if (!verdict->material && v->event > 0) {
+        tail_learn(&v->events, v->event_raw);
+        v->event = 0;
+        v->event_raw = 0;
+    }
+    tail_learn(&v->events, raw);
+    for (int i = 0; i < VIEWS; i++)
+        tail_learn(&v->views[i], places[i]);
+    return score;
+}
+
+static void observe_frame(struct video_encoder *v, int64_t time, struct observation *ret)
+{
+    struct motion_finding m;
+    struct scene_finding f;
+    double places[VIEWS];
+    picture_of(&v->raster, &v->picture);
+    bool first = v->scene.seen == 0;
+    motion_observe(&v->motion, &v->raster, &m);
+    scene_observe(&v->scene, time, &v->picture, &f);
+    bool unsettled = v->scene.doubt || v->scene.dark || v->scene.returning;
+    float place = leave_usual(v, m.light, f.event == SCENE_CUT);
+    scale_views(&m, &f, unsettled ? 0 : place, places);
+    struct verdict verdict = {.raw = first ? 0 : rank_views(v, places)};
+    take_scene(v, time, &f, &verdict, ret);
+    take_still(v, time, m.identical, &verdict, ret);
+    take_light(v, &m, unsettled || f.event, &verdict, ret);
+    /* When the light steps or the scene changes, that everything differs is no motion. */
+    if (!unsettled && f.event != SCENE_FLASH && ret->traits[VIDEO_STEP] == 0 && !m.identical)
+        take_motion(v, &m, place, &verdict, ret);
+    double raw = fmin(verdict.raw, PLACES_MAX);
+    ret->bits = fmax(-log2(tail_rank(&v->whole, raw)), 0);
+    tail_learn(&v->whole, raw);
+    ret->score =
+        fmax(score_event(v, &verdict, places), BITS_SCORE * ret->bits / (ret->bits + BITS_HALF));
+    video_latent_detail(&v->raster, &v->picture, &v->detail);
+    video_latent(&v->picture, &m, &v->detail, v->latent);
+    ret->traits[VIDEO_LIGHT] = v->picture.mean;
+    ret->traits[VIDEO_TOKENS] = TOKENS_FINE;
+}
+
+static int observe(struct encoder *e, const struct record *r, struct observation *ret)
+{
+    struct video_encoder *v = self(e);
+    struct errmsg err;
+    int64_t time = r->time < TIME_MIN ? TIME_MIN : r->time > TIME_MAX ? TIME_MAX : r->time;
+    v->why[0] = '\0';
+    *ret = (struct observation){.latent = v->latent, .why = v->why};
+    int rc = jpeg_read(v->reader, r->media, &v->raster, &err);
+    if (rc == ERR_NOMEM)
+        return rc;
+    if (rc) {
+        memset(v->latent, 0, sizeof(v->latent));
+        snprintf(v->why, sizeof(v->why), "frame not readable: %.100s", err.text);
+        ret->traits[VIDEO_BROKEN] = 1;
+        return 0;
+    }
+    observe_frame(v, time, ret);
+    ret->traits[VIDEO_BROKEN] = v->raster.warnings ? 0.5f : 0;
+    return 0;
+}
+
+/* ---- state ----------------------------------------------------------------------------------- */
+
+static void walk(struct video_encoder *v, struct state *s)
+{
+    for (int i = 0; i < VIEWS; i++)
+        tail_walk(&v->views[i], s);
+    tail_walk(&v->whole, s);
+    tail_walk(&v->events, s);
+    state_u32(s, &v->event, EVENT_MAX);
+    state_f32(s, &v->event_raw);
+    s->failed |= !(v->event_raw >= 0 && v->event_raw <= 64);
+    scene_walk(&v->scene, s);
+    motion_walk(&v->motion, s);
+    for (uint32_t p = 0; p < RASTER_PLANES; p++)
+        state_f32s(s, v->usual[p], TILES);
+    state_bool(s, &v->usual_known);
+    state_f32s(s, v->detail.edges, EDGE_CELLS * EDGE_WAYS);
+    state_f32s(s, v->detail.rough, CELLS);
+    state_f32s(s, v->detail.colours, COLOUR_BINS);
+    state_f32(s, &v->held);
+    state_f32s(s, v->steps, FLICKER_STEPS);
+    state_u32(s, &v->step_at, UINT32_MAX);
+    state_bool(s, &v->flickered);
+    state_u32(s, &v->still, UINT32_MAX);
+    state_u32(s, &v->told, UINT32_MAX);
+    state_i64(s, &v->still_since);
+    state_i64(s, &v->dark_since);
+    state_f32(s, &v->still_usual);
+    s->failed |= !(v->still_usual > 0 && v->still_usual <= 1);
+}
+
+static void restart(struct video_encoder *v)
+{
+    for (int i = 0; i < VIEWS; i++)
+        tail_init(&v->views[i]);
+    tail_init(&v->whole);
+    tail_init(&v->events);
+    v->event = 0;
+    v->event_raw = 0;
+    scene_init(&v->scene);
+    motion_init(&v->motion);
+    memset(&v->detail, 0, sizeof(v->detail));
+    memset(v->usual, 0, sizeof(v->usual));
+    memset(v->steps, 0, sizeof(v->steps));
+    v->usual_known = v->flickered = false;
+    v->held = 0;
+    v->step_at = v->still = v->told = 0;
+    v->still_since = v->dark_since = 0;
+    v->still_usual = STILL_FIRST;
+}
+
+static int save(const struct encoder *e, bool brief, struct buf *out)
+{
+    struct state state = {.out = out, .brief = brief};
+    buf_put_u32(out, STATE_MAGIC);
+    buf_put_u32(out, VIDEO_VERSION);
+    walk(self(e), &state);
+    return buf_failed(out) ? ERR_NOMEM : 0;
+}
+
+static int load(struct encoder *e, const void *data, size_t size, struct errmsg *err)
+{
+    struct video_encoder *v = self(e);
+    struct state state = {0};
+    cursor_init(&state.in, data, size);
+    uint32_t magic = cursor_u32(&state.in), version = cursor_u32(&state.in);
+    if (state.in.failed || magic != STATE_MAGIC)
+        return err_set(err, ERR_CORRUPT, "video model: not a saved state");
+    if (version != VIDEO_VERSION)
+        return err_set(err, ERR_UNSUPPORTED,
+                       "video model: state of version %" PRIu32 ", this is %d", version,
+                       VIDEO_VERSION);
+    restart(v);
+    walk(v, &state);
+    if (!state.failed && state.in.at == state.in.size)
+        return 0;
+    restart(v);
+    return err_set(err, ERR_CORRUPT, "video model: the state is damaged before byte %zu",
+                   state.in.at);
+}
+
+/* It keeps no text but the last words. */
+static void forget(struct encoder *e, bool (*knows)(const void *arg, const char *text, size_t size),
+                   const void *arg)
+{
+    memset(self(e)->why, 0, sizeof(self(e)->why));
+}
+
+static void free_encoder(struct encoder *e)
+{
+    jpeg_reader_free(self(e)->reader);
+    mem_free(self(e));
+}
+
+static const char *no_template(const struct encoder *e, uint32_t template_id)
+{
+    return NULL;
+}
+
+static uint64_t no_count(const struct encoder *e, uint32_t template_id)
+{
+    return 0;
+}
+
+static const struct encoder_ops ops = {
+    .version = VIDEO_VERSION,
+    .observe = observe,
+    .template_text = no_template,
+    .template_count = no_count,
+    .save = save,
+    .load = load,
+    .free = free_encoder,
+    .forget = forget,
+};
+
+int video_encoder_new(struct encoder **ret)
+{
+    struct video_encoder *v = mem_calloc(1, sizeof(*v));
+    if (!v)
+        return ERR_NOMEM;
+    v->base.ops = &ops;
+    int rc = jpeg_reader_new(&v->reader);
+    if (rc) {
+        mem_free(v);
+        return rc;
+    }
+    restart(v);
+    *ret = &v->base;
+    return 0;
+}
