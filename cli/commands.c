@@ -24,11 +24,13 @@
         NULL, 0, NULL, NULL, NULL                                                                  \
     }
 #define INPUT                                                                                      \
-    {"--kind", ARGS_INPUT, "KIND", NULL, "text or sensor"},                                        \
+    {"--kind", ARGS_INPUT, "KIND", NULL, "text, sensor, audio or video"},                                        \
         {"--text-field", ARGS_INPUT, "F", NULL, "field of the text; text"},                        \
         {"--time-field", ARGS_INPUT, "F", NULL, "field or column of the time; time"},              \
         {"--ref-field", ARGS_INPUT, "F", NULL, "field or column of your own id; ref"},             \
         {"--rate", ARGS_INPUT, "HZ", NULL, "rows a second without a time column; 1"},              \
+        {"--start", ARGS_INPUT, "T", NULL, "audio, video: when it began; else what the file says"}, \
+        {"--fps", ARGS_INPUT, "N", NULL, "video: pictures a second; 2"},                           \
         {"--tz", ARGS_INPUT, "ZONE", NULL, "zone of times that have none; the local one"},         \
     {                                                                                              \
         "--strict", ARGS_INPUT, NULL, NULL, "stop at the first bad record"                         \

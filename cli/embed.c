@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/jsonw.h"
 #include "base/mem.h"
 #include "cli/input.h"
@@ -21,6 +20,7 @@ struct embed {
     const char *path;
     struct encoder *encoder;
     float sum[LATENT_DIM];
+    uint64_t count; /* records in it */
     struct buf out;
 };
 
@@ -49,6 +49,7 @@ static int print_latent(struct embed *e, const float *latent)
 static int on_record(void *arg, const struct record *r, uint64_t line)
 {
     struct embed *e = arg;
+    e->count++;
     if (e->kind == KIND_TEXT) {
         float latent[LATENT_DIM];
         encoder_text_query(r->text.data, r->text.size, latent);
@@ -81,23 +82,22 @@ static int on_chunk(void *arg)
 static int embed_file(struct embed *e, const struct input_options *o, const char *path,
                       struct errmsg *err)
 {
-    struct record_reader *reader = NULL;
-    struct record_reader_callbacks callbacks = {e, on_record, on_channel, input_error};
+    const struct record_reader_callbacks callbacks = {e, on_record, on_channel, input_error};
     e->path = e->errors.path = path;
     e->encoder = NULL;
     memset(e->sum, 0, sizeof(e->sum));
+    e->count = 0;
     int rc = encoder_new(o->kind, &e->encoder);
     if (rc == ERR_UNSUPPORTED)
         return err_set(err, rc, "no model for %s yet", stream_kind_name(o->kind));
-    rc = rc ? rc : record_reader_new(&o->reader, &callbacks, &reader, err);
-    rc = rc ? rc : input_read(path, reader, on_chunk, e, err);
-    if (!rc && e->kind != KIND_TEXT) {
+    rc = rc ? rc : input_read(o, path, &callbacks, on_chunk, err);
+    if ((!rc || (e->count && e->kind >= KIND_AUDIO)) && e->kind != KIND_TEXT) {
         if (e->encoder->ops->span_latent)
             e->encoder->ops->span_latent(e->encoder, e->sum);
         kernel_normalise(e->sum, LATENT_DIM);
-        rc = print_latent(e, e->sum);
+        int printed = print_latent(e, e->sum); /* of a damaged file that of what could be read */
+        rc = rc ? rc : printed;
     }
-    record_reader_free(reader);
     encoder_free(e->encoder);
     return rc;
 }
@@ -106,8 +106,8 @@ static int usage(const char *what, const char *arg)
 {
     if (what)
         fprintf(stderr, "varve embed: %s%s\n", what, arg);
-    fputs("usage: varve embed --kind text|sensor [--text-field F] [--time-field F] [--rate HZ]\n"
-          "                   [--tz ZONE] [--strict] [FILE…|-]\n",
+    fputs("usage: varve embed --kind text|sensor|audio|video [--text-field F] [--time-field F]\n"
+          "                   [--rate HZ] [--fps N] [--tz ZONE] [--strict] [FILE…|-]\n",
           stderr);
     return 2;
 }
@@ -129,7 +129,6 @@ int embed_main(int argc, char **argv)
     }
     if (!o.kind)
         return usage("--kind is needed", "");
-    o.reader.clock = clock_system();
     struct embed e = {.errors = {.program = "varve embed", .strict = o.strict}, .kind = o.kind};
     int rc = model_blas_check(&err);
     bool failed = rc != 0;

@@ -99,7 +99,8 @@ static int put_values(struct ingest *in, const struct record *r, const char *ref
 static int on_record(void *arg, const struct record *r, uint64_t line)
 {
     struct ingest *in = arg;
-    bool text = in->args->input.kind == KIND_TEXT;
+    enum stream_kind kind = in->args->input.kind;
+    bool text = kind == KIND_TEXT;
     char ref[RECORD_REF_MAX + 1];
     size_t n = r->ref.size < sizeof(ref) ? r->ref.size : sizeof(ref) - 1;
     memcpy(ref, r->ref.data ? r->ref.data : "", n);
@@ -108,9 +109,14 @@ static int on_record(void *arg, const struct record *r, uint64_t line)
         return ERR_NOMEM;
     /* Rows that were numbered by --rate have the times that this gave them. */
     int64_t time = text && (r->flags & RECORD_NO_TIME) ? VARVE_TIME_NONE : r->time;
-    int rc = text ? varve_channel_put_text(in->channel, r->seq, time, n ? ref : NULL, r->text.data,
-                                           r->text.size)
-                  : put_values(in, r, n ? ref : NULL);
+    int rc;
+    if (text)
+        rc = varve_channel_put_text(in->channel, r->seq, time, n ? ref : NULL, r->text.data,
+                                    r->text.size);
+    else if (kind == KIND_SENSOR)
+        rc = put_values(in, r, n ? ref : NULL);
+    else
+        rc = varve_channel_put_media(in->channel, r->seq, time, NULL, r->media.data, r->media.size);
     if (rc == VARVE_INVALID)
         return input_error(&in->errors, line, varve_error(in->v));
     if (rc < 0)
@@ -193,30 +199,28 @@ static bool is_live(const char *path)
 {
     struct stat st;
     int r = strcmp(path, "-") == 0 ? fstat(STDIN_FILENO, &st) : stat(path, &st);
-    return r == 0 && !S_ISREG(st.st_mode);
+    return r != 0 || !S_ISREG(st.st_mode); /* not a file: a camera's address */
 }
 
 /* An exit status. */
 static int ingest_file(struct ingest *in, const char *path)
 {
     const struct record_reader_callbacks callbacks = {in, on_record, on_channel, on_bad};
-    struct record_reader_options options = in->args->input.reader;
-    struct record_reader *reader;
     struct errmsg err = {{0}};
-    options.clock = clock_system();
+    uint64_t before = in->sent;
     in->errors.path = path;
     in->live = is_live(path);
-    int rc = record_reader_new(&options, &callbacks, &reader, &err);
-    if (rc == 0) {
-        rc = input_read(path, reader, on_chunk, in, &err);
-        record_reader_free(reader);
-    }
+    int rc = input_read(&in->args->input, path, &callbacks, on_chunk, &err);
     if (in->failed)
         return EXIT_FAILED;
     /* --strict stopped at a record that was reported. */
     if (rc < 0 && !(rc == ERR_PARSE && in->errors.strict && in->errors.count > 0)) {
+        char count[SHOW_NUMBER_SIZE];
         clear_progress(in);
         fprintf(stderr, "varve ingest: %s\n", err.text[0] ? err.text : err_text(rc));
+        if (in->sent > before)
+            fprintf(stderr, "varve ingest: %s was ingested in part: %s records\n", path,
+                    show_count((double)(in->sent - before), count));
     }
     return rc < 0 ? EXIT_FAILED : 0;
 }

@@ -9,6 +9,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+#include "base/timespec.h"
+
 #define CHUNK (64 * 1024)
 
 /* The value of option `name` at argv[*at], NULL when that is another option. */
@@ -49,6 +52,27 @@ static int set_rate(struct input_options *o, const char *value, struct errmsg *e
     return INPUT_OPTION;
 }
 
+static int set_start(struct input_options *o, const char *value, struct errmsg *err)
+{
+    struct errmsg why;
+    int64_t start;
+    if (timespec_parse(value, clock_now(clock_system()), &start, &why))
+        return err_set(err, ERR_INVALID, "--start %s: %.200s", value, why.text);
+    timestamp_format(start, o->start);
+    return INPUT_OPTION;
+}
+
+static int set_fps(struct input_options *o, const char *value, struct errmsg *err)
+{
+    char *end;
+    double fps = strtod(value, &end);
+    if (*end || end == value || !(fps >= 0.01) || fps > 60)
+        return err_set(err, ERR_INVALID, "--fps %s: not a number of pictures a second, 0.01 to 60",
+                       value);
+    o->fps = value;
+    return INPUT_OPTION;
+}
+
 int input_option(struct input_options *o, int argc, char **argv, int *at, struct errmsg *err)
 {
     const struct {
@@ -75,6 +99,10 @@ int input_option(struct input_options *o, int argc, char **argv, int *at, struct
         return rc < 0 ? rc : set_kind(o, value, err);
     if ((value = value_of("--rate", argc, argv, at, err, &rc)))
         return rc < 0 ? rc : set_rate(o, value, err);
+    if ((value = value_of("--start", argc, argv, at, err, &rc)))
+        return rc < 0 ? rc : set_start(o, value, err);
+    if ((value = value_of("--fps", argc, argv, at, err, &rc)))
+        return rc < 0 ? rc : set_fps(o, value, err);
     if ((value = value_of("--tz", argc, argv, at, err, &rc)) && rc > 0) {
         setenv("TZ", value, 1);
         tzset();
@@ -82,16 +110,12 @@ int input_option(struct input_options *o, int argc, char **argv, int *at, struct
     return rc;
 }
 
-int input_read(const char *path, struct record_reader *r, int (*chunk)(void *arg), void *arg,
-               struct errmsg *err)
+static int feed(const char *path, int fd, struct record_reader *r, int (*chunk)(void *arg),
+                void *arg, struct errmsg *err)
 {
     static char data[CHUNK];
-    bool standard = strcmp(path, "-") == 0;
-    int fd = standard ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return err_set(err, err_from_errno(errno), "%s: %s", path, strerror(errno));
-    int rc = 0;
     for (;;) {
+        int rc;
         ssize_t n = read(fd, data, sizeof(data));
         if (n < 0 && errno == EINTR)
             continue;
@@ -104,10 +128,31 @@ int input_read(const char *path, struct record_reader *r, int (*chunk)(void *arg
         if (!rc && chunk)
             rc = chunk(arg);
         if (rc || n <= 0)
-            break;
+            return rc;
     }
-    if (!standard)
+}
+
+int input_read(const struct input_options *o, const char *path,
+               const struct record_reader_callbacks *callbacks, int (*chunk)(void *arg),
+               struct errmsg *err)
+{
+    if (o->kind == KIND_AUDIO || o->kind == KIND_VIDEO)
+        return input_media(o, path, callbacks, chunk, err);
+    struct record_reader_options options = o->reader;
+    struct record_reader *reader;
+    options.clock = clock_system();
+    int rc = record_reader_new(&options, callbacks, &reader, err);
+    if (rc)
+        return rc;
+    bool standard = strcmp(path, "-") == 0;
+    int fd = standard ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        rc = err_set(err, err_from_errno(errno), "%s: %s", path, strerror(errno));
+    else
+        rc = feed(path, fd, reader, chunk, callbacks->arg, err);
+    if (!standard && fd >= 0)
         close(fd);
+    record_reader_free(reader);
     return rc;
 }
 

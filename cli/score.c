@@ -224,29 +224,25 @@ static int on_chunk(void *arg)
 
 /* ---- the command ---- */
 
-static int run(struct score *s, struct input_options *o, const char *path, struct errmsg *err)
+static int run(struct score *s, const struct input_options *o, const char *path, struct errmsg *err)
 {
     static const char header[] = "time,seq,bits,score,boundary";
-    struct record_reader *reader = NULL;
-    struct record_reader_callbacks callbacks = {s, on_record, on_channel, input_error};
+    const struct record_reader_callbacks callbacks = {s, on_record, on_channel, input_error};
     struct segment_cut cut;
-    o->reader.clock = clock_system();
     int rc = encoder_new(o->kind, &s->encoder);
     if (rc == ERR_UNSUPPORTED)
         return err_set(err, rc, "no model for %s yet", stream_kind_name(o->kind));
     rc = rc ? rc : segmenter_new(o->kind, &(struct segment_options){0}, &s->segmenter);
-    rc = rc ? rc : record_reader_new(&o->reader, &callbacks, &reader, err);
     if (!rc) {
         s->used = (size_t)snprintf(s->out, sizeof(s->out), "%s%s\n", header,
                                    o->kind == KIND_TEXT ? ",template" : "");
-        rc = input_read(path, reader, on_chunk, s, err);
+        rc = input_read(o, path, &callbacks, on_chunk, err);
         /* After an error too: what was scored is printed. */
         while (segmenter_flush(s->segmenter, END_FLUSH, &cut) == SEGMENT_CUT)
             leave(s, &cut);
         int written = write_out(s);
         rc = rc ? rc : written;
     }
-    record_reader_free(reader);
     segmenter_free(s->segmenter);
     encoder_free(s->encoder);
     return rc;
@@ -256,10 +252,10 @@ static int usage(const struct errmsg *err)
 {
     if (err->text[0])
         fprintf(stderr, "varve score: %s\n", err->text);
-    fputs(
-        "usage: varve score --kind text|sensor [--text-field F] [--time-field F] [--ref-field F]\n"
-        "                   [--seq-field F] [--rate HZ] [--tz ZONE] [--strict] [FILE|-]\n",
-        stderr);
+    fputs("usage: varve score --kind text|sensor|audio|video [--text-field F] [--time-field F]\n"
+          "                   [--ref-field F] [--seq-field F] [--rate HZ] [--start T] [--fps N]\n"
+          "                   [--tz ZONE] [--strict] [FILE|-]\n",
+          stderr);
     return 2;
 }
 

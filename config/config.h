@@ -26,6 +26,7 @@ enum config_source_type {
     CONFIG_SOURCE_EXEC,
     CONFIG_SOURCE_JOURNAL,
     CONFIG_SOURCE_HOST,
+    CONFIG_SOURCE_MEDIA,
 };
 
 enum config_evict {
@@ -46,11 +47,14 @@ struct config_source {
     bool enabled;
     bool fallback;              /* the default log files: only where the journal cannot be read */
     char *stream;               /* the stream's name; the source's where none was written */
-    int kind;                   /* enum stream_kind: text or sensor */
+    int kind;                   /* enum stream_kind */
     struct config_list path;    /* file: absolute paths and globs */
     struct config_list command; /* exec: argv, no shell */
     struct config_list match;   /* journal: FIELD=VALUE or a unit's name; empty: everything */
-    int64_t restart;            /* exec: shortest wait before the child is started again */
+    int64_t restart;            /* exec, media: shortest wait before the child is started again */
+    char *url;                  /* media */
+    double fps;                 /* media, video */
+    int64_t width;              /* media, video: pixels */
     int64_t interval;           /* host: between two samples */
     int64_t lateness;           /* the stream's bound; that of [streams] where none was written */
     char *why;                  /* "written in FILE:LINE" or "on by default" */
@@ -136,7 +140,7 @@ int config_keep_fixed(const struct config *running, struct config *fresh, struct
 /* True when a source need not be restarted. */
 bool config_source_equal(const struct config_source *a, const struct config_source *b);
 
-/* "file", "exec", "journal", "host". Static storage. */
+/* "file", "exec", "journal", "host", "media". Static storage. */
 const char *config_source_type_name(int type);
 
 #endif

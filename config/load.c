@@ -312,6 +312,13 @@ static int source_error(struct loader *l, size_t source, const char *key, int co
     return parse_error(&place, code, err);
 }
 
+static int foreign_key(struct loader *l, size_t i, const char *key, struct errmsg *err)
+{
+    const char *type = config_source_type_name(l->config->source[i].type);
+    err_set(err, ERR_INVALID, "\"%s\" has no meaning for a %s source", key, type);
+    return source_error(l, i, key, ERR_INVALID, err);
+}
+
 /* A key that another type has use for is most likely a mistake. */
 static int check_foreign_keys(struct loader *l, size_t i, struct errmsg *err)
 {
@@ -320,17 +327,54 @@ static int check_foreign_keys(struct loader *l, size_t i, struct errmsg *err)
         int type;
     } owned[] = {
         {"path", CONFIG_SOURCE_FILE},     {"command", CONFIG_SOURCE_EXEC},
-        {"restart", CONFIG_SOURCE_EXEC},  {"match", CONFIG_SOURCE_JOURNAL},
-        {"interval", CONFIG_SOURCE_HOST},
+        {"match", CONFIG_SOURCE_JOURNAL}, {"interval", CONFIG_SOURCE_HOST},
+        {"url", CONFIG_SOURCE_MEDIA},     {"fps", CONFIG_SOURCE_MEDIA},
+        {"width", CONFIG_SOURCE_MEDIA},
     };
     const struct config_source *s = &l->config->source[i];
+    bool has_child = s->type == CONFIG_SOURCE_EXEC || s->type == CONFIG_SOURCE_MEDIA;
+    if (!has_child && source_mark(l, i, "restart")->file)
+        return foreign_key(l, i, "restart", err);
     for (size_t k = 0; k < sizeof(owned) / sizeof(owned[0]); k++)
         if (owned[k].type != s->type && source_mark(l, i, owned[k].key)->file)
-            return source_error(l, i, owned[k].key,
-                                err_set(err, ERR_INVALID, "\"%s\" has no meaning for a %s source",
-                                        owned[k].key, config_source_type_name(s->type)),
-                                err);
+            return foreign_key(l, i, owned[k].key, err);
     return 0;
+}
+
+static bool has_prefix(const char *s, const char *prefix)
+{
+    return strncmp(s, prefix, strlen(prefix)) == 0;
+}
+
+static int default_kind(const struct config_source *s)
+{
+    if (s->type == CONFIG_SOURCE_MEDIA)
+        return has_prefix(s->url, "alsa:") || has_prefix(s->url, "pulse:") ? KIND_AUDIO
+                                                                           : KIND_VIDEO;
+    return s->type == CONFIG_SOURCE_HOST ? KIND_SENSOR : KIND_TEXT;
+}
+
+/* Each type's records are of certain kinds. */
+static int check_kind(struct loader *l, size_t i, struct errmsg *err)
+{
+    struct config_source *s = &l->config->source[i];
+    bool heard = s->kind == KIND_AUDIO || s->kind == KIND_VIDEO;
+    const char *wanted = NULL;
+    if (!s->kind)
+        s->kind = default_kind(s);
+    else if (s->type == CONFIG_SOURCE_HOST && s->kind != KIND_SENSOR)
+        wanted = "sensor";
+    else if (s->type == CONFIG_SOURCE_JOURNAL && s->kind != KIND_TEXT)
+        wanted = "text";
+    else if (s->type == CONFIG_SOURCE_MEDIA && !heard)
+        wanted = "audio or video";
+    else if (s->type != CONFIG_SOURCE_MEDIA && heard)
+        wanted = "text or sensor";
+    if (!wanted)
+        return 0;
+    err_set(err, ERR_INVALID, "a %s source is of kind %s", config_source_type_name(s->type),
+            wanted);
+    return source_error(l, i, "kind", ERR_INVALID, err);
 }
 
 static int check_source(struct loader *l, size_t i, struct errmsg *err)
@@ -343,6 +387,8 @@ static int check_source(struct loader *l, size_t i, struct errmsg *err)
         missing = "path";
     else if (s->type == CONFIG_SOURCE_EXEC && s->command.count == 0)
         missing = "command";
+    else if (s->type == CONFIG_SOURCE_MEDIA && !s->url[0])
+        missing = "url";
     if (missing)
         return source_error(
             l, i, missing,
@@ -350,17 +396,7 @@ static int check_source(struct loader *l, size_t i, struct errmsg *err)
     int rc = check_foreign_keys(l, i, err);
     if (rc != 0)
         return rc;
-    bool sensor_only = s->type == CONFIG_SOURCE_HOST;
-    bool text_only = s->type == CONFIG_SOURCE_JOURNAL;
-    if (!s->kind)
-        s->kind = sensor_only ? KIND_SENSOR : KIND_TEXT;
-    if ((sensor_only && s->kind != KIND_SENSOR) || (text_only && s->kind != KIND_TEXT))
-        return source_error(l, i, "kind",
-                            err_set(err, ERR_INVALID, "a %s source is of kind %s",
-                                    config_source_type_name(s->type),
-                                    sensor_only ? "sensor" : "text"),
-                            err);
-    return 0;
+    return check_kind(l, i, err);
 }
 
 static int finish_source(struct loader *l, size_t i, struct errmsg *err)
@@ -532,6 +568,6 @@ bool config_source_equal(const struct config_source *a, const struct config_sour
 
 const char *config_source_type_name(int type)
 {
-    static const char *const names[] = {"", "file", "exec", "journal", "host"};
-    return type >= 1 && type <= CONFIG_SOURCE_HOST ? names[type] : NULL;
+    static const char *const names[] = {"", "file", "exec", "journal", "host", "media"};
+    return type >= 1 && type <= CONFIG_SOURCE_MEDIA ? names[type] : NULL;
 }

@@ -14,15 +14,15 @@ static const struct option_choice source_types[] = {
     {"exec", CONFIG_SOURCE_EXEC, NULL},
     {"journal", CONFIG_SOURCE_JOURNAL, NULL},
     {"host", CONFIG_SOURCE_HOST, NULL},
-    {"media", 0, "media sources come with audio and video, which this version does not have"},
+    {"media", CONFIG_SOURCE_MEDIA, NULL},
     {NULL, 0, NULL},
 };
 
 static const struct option_choice stream_kinds[] = {
     {"text", KIND_TEXT, NULL},
     {"sensor", KIND_SENSOR, NULL},
-    {"audio", 0, "this version does not have audio"},
-    {"video", 0, "this version does not have video"},
+    {"audio", KIND_AUDIO, NULL},
+    {"video", KIND_VIDEO, NULL},
     {NULL, 0, NULL},
 };
 
@@ -200,7 +200,8 @@ static const struct option options[] = {
     {.section = "source", .key = "type", .type = OPTION_CHOICE, .offset = IN_SOURCE(type),
      .choices = source_types, .initial = "", .live = true,
      .doc = "*file* follows log files, *exec* remembers what a program prints, *journal* reads the "
-            "systemd journal, *host* samples the machine's metrics."},
+            "systemd journal, *host* samples the machine's metrics, *media* listens to a microphone or "
+            "watches a camera."},
     {.section = "source", .key = "enabled", .type = OPTION_BOOL, .offset = IN_SOURCE(enabled),
      .initial = "on", .live = true, .doc = "Off: the source is not started."},
     {.section = "source", .key = "stream", .type = OPTION_NAME, .offset = IN_SOURCE(stream),
@@ -210,8 +211,10 @@ static const struct option options[] = {
             "slash, and the file's name."},
     {.section = "source", .key = "kind", .type = OPTION_CHOICE, .offset = IN_SOURCE(kind),
      .choices = stream_kinds, .initial = "", .live = true,
-     .doc = "What the records are: lines of text, or samples (CSV with a header, or NDJSON). "
-            "Without it: *sensor* for host, else *text*."},
+     .doc = "What the records are: lines of text, samples (CSV with a header, or NDJSON), sound or "
+            "pictures. *media* takes *audio* and *video*, the others *text* and *sensor*. Without it: "
+            "*sensor* for host, for media *audio* where the url begins with alsa: or pulse:, else "
+            "*video*; *text* for the others."},
     {.section = "source", .key = "path", .type = OPTION_PATHS, .offset = IN_SOURCE(path),
      .initial = "", .live = true, .argument = "PATH ...",
      .doc = "For *file*: what to follow. Patterns such as /var/log/*.log are looked at again as "
@@ -222,8 +225,20 @@ static const struct option options[] = {
     {.section = "source", .key = "restart", .type = OPTION_DURATION,
      .offset = IN_SOURCE(restart), .min = 10 * MS, .max = 24 * HOUR, .initial = "1s",
      .live = true,
-     .doc = "For *exec*: the wait before an ended program is started again. It doubles with each "
+     .doc = "For *exec* and *media*: the wait before an ended program is started again. It doubles with each "
             "failure, up to a minute or this, whichever is longer."},
+    {.section = "source", .key = "url", .type = OPTION_STRING, .offset = IN_SOURCE(url),
+     .initial = "", .live = true, .argument = "URL",
+     .doc = "For *media*: a camera (/dev/video0), a microphone (alsa:NAME, pulse:NAME), a named pipe, "
+            "or a file, which is read at its own pace as if it were happening now, over and over. "
+            "Network cameras (rtsp://) are read by the unit varve-media@.service, because the daemon "
+            "has no network there."},
+    {.section = "source", .key = "fps", .type = OPTION_REAL, .offset = IN_SOURCE(fps),
+     .min = 0.01, .max = 60, .initial = "2", .live = true,
+     .doc = "For *media*: pictures a second that are looked at."},
+    {.section = "source", .key = "width", .type = OPTION_INT, .offset = IN_SOURCE(width),
+     .min = 16, .max = 1920, .initial = "640", .live = true,
+     .doc = "For *media*: wider pictures are scaled down to so many pixels."},
     {.section = "source", .key = "interval", .type = OPTION_DURATION,
      .offset = IN_SOURCE(interval), .min = 100 * MS, .max = HOUR, .initial = "1s", .live = true,
      .doc = "For *host*: the time between two samples."},

@@ -215,3 +215,34 @@ size_t config_client_sockets(const char *given, char out[2][CONFIG_SOCKET_SIZE])
     n += join(out[n], CONFIG_SOCKET_SIZE, NULL, "/run/varved", "/varved.sock") == 0;
     return n;
 }
+
+/* `folder`/`tail`, if that is a program. */
+static bool is_program(const char *folder, const char *tail, char *out)
+{
+    return join(out, CONFIG_PATH_SIZE, NULL, folder, tail) == 0 && access(out, X_OK) == 0;
+}
+
+int config_media_program(char *out, struct errmsg *err)
+{
+    char folder[CONFIG_PATH_SIZE];
+    const char *given = getenv("VARVE_LIBEXEC");
+    if (given && given[0]) {
+        if (is_program(given, "/varve-media", out))
+            return 0;
+        return err_set(err, ERR_NOTFOUND, "there is no varve-media in %s (VARVE_LIBEXEC)", given);
+    }
+    ssize_t n = readlink("/proc/self/exe", folder, sizeof(folder) - 1);
+    folder[n > 0 ? n : 0] = '\0';
+    char *slash = strrchr(folder, '/');
+    if (slash)
+        *slash = '\0';
+    if (slash && (is_program(folder, "/varve-media", out) ||
+                  is_program(folder, "/../media/varve-media", out)))
+        return 0;
+    if (is_program(CONFIG_LIBEXEC, "/varve-media", out))
+        return 0;
+    return err_set(
+        err, ERR_NOTFOUND,
+        "varve-media, which reads sound and pictures, is not installed: it is built where "
+        "FFmpeg's libraries and libseccomp are");
+}

@@ -41,4 +41,11 @@ int config_resolve_socket(const struct config *c, char *out, struct errmsg *err)
  */
 size_t config_client_sockets(const char *given, char out[2][CONFIG_SOCKET_SIZE]);
 
+/*
+ * Where varve-media is, into out[CONFIG_PATH_SIZE]: in $VARVE_LIBEXEC alone if that is set, else
+ * beside this program, in its build tree, in the installed folder. ERR_NOTFOUND says that it is
+ * missing.
+ */
+int config_media_program(char *out, struct errmsg *err);
+
 #endif

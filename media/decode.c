@@ -47,13 +47,6 @@ static int64_t micro(int64_t t, AVRational base)
     return t == AV_NOPTS_VALUE ? AV_NOPTS_VALUE : av_rescale_q(t, base, AV_TIME_BASE_Q);
 }
 
-static const char *label(const struct decode *d)
-{
-    if (d->in->origin == MEDIA_NET)
-        return "the camera";
-    return strcmp(d->o->url, "-") == 0 ? "standard input" : d->o->url;
-}
-
 static void note_damage(struct decode *d, const char *text)
 {
     if (d->damaged++ == 0)
@@ -74,17 +67,17 @@ static int choose_stream(struct decode *d, const AVCodec **ret_codec, struct err
     int index = av_find_best_stream(f, type, -1, -1, ret_codec, 0);
     if (index == AVERROR_DECODER_NOT_FOUND)
         return err_set(err, ERR_UNSUPPORTED,
-                       "%.200s: its %s has a format that FFmpeg cannot decode", label(d),
+                       "%.200s: its %s has a format that FFmpeg cannot decode", media_label(d->o),
                        kind_words(d->o->kind));
     if (index < 0 || (f->streams[index]->disposition & AV_DISPOSITION_ATTACHED_PIC))
-        return err_set(err, ERR_NOTFOUND, "%.200s: there is no %s in it", label(d),
+        return err_set(err, ERR_NOTFOUND, "%.200s: there is no %s in it", media_label(d->o),
                        kind_words(d->o->kind));
     d->stream = f->streams[index];
     const AVCodecParameters *p = d->stream->codecpar;
     if ((int64_t)p->width * p->height > MEDIA_PIXELS_MAX)
         return err_set(err, ERR_LIMIT,
-                       "%.200s: pictures of %dx%d, at most %lld megapixels are read", label(d),
-                       p->width, p->height, MEDIA_PIXELS_MAX >> 20);
+                       "%.200s: pictures of %dx%d, at most %lld megapixels are read",
+                       media_label(d->o), p->width, p->height, MEDIA_PIXELS_MAX >> 20);
     return 0;
 }
 
@@ -107,7 +100,7 @@ static int open_codec(struct decode *d, const AVCodec *codec, struct errmsg *err
     if (r >= 0)
         r = avcodec_open2(d->codec, codec, NULL);
     if (r < 0)
-        return err_set(err, ERR_PARSE, "%.200s: its %s cannot be decoded: %s", label(d),
+        return err_set(err, ERR_PARSE, "%.200s: its %s cannot be decoded: %s", media_label(d->o),
                        kind_words(d->o->kind), media_reason(r));
     return 0;
 }
@@ -170,7 +163,7 @@ static int take_frame(struct decode *d, struct errmsg *err)
         d->first_time = d->times.last;
     if (r == 0 && d->in->origin == MEDIA_FILE && d->times.last - d->first_time > MEDIA_SPAN)
         return err_set(err, ERR_RANGE, "%.200s: is longer than %lld days: the rest was left out",
-                       label(d), MEDIA_SPAN / US_PER_DAY);
+                       media_label(d->o), MEDIA_SPAN / US_PER_DAY);
     return r;
 }
 
@@ -344,19 +337,19 @@ static int verdict(struct decode *d, struct errmsg *err)
 {
     double seconds, of;
     if (media_input_is_live(d->in))
-        return err_set(err, ERR_CLOSED, "%.200s: stopped sending%s%s", label(d),
+        return err_set(err, ERR_CLOSED, "%.200s: stopped sending%s%s", media_label(d->o),
                        d->damaged ? ": " : "", d->damaged ? d->first_damage.text : "");
     if (d->damaged > 0)
-        return err_set(err, ERR_PARSE, "%.200s: %" PRIu64 " place%s of it %s damaged: %s", label(d),
-                       d->damaged, d->damaged == 1 ? "" : "s", d->damaged == 1 ? "is" : "are",
-                       d->first_damage.text);
+        return err_set(err, ERR_PARSE, "%.200s: %" PRIu64 " place%s of it %s damaged: %s",
+                       media_label(d->o), d->damaged, d->damaged == 1 ? "" : "s",
+                       d->damaged == 1 ? "is" : "are", d->first_damage.text);
     if (media_sink_count(d->sink) == 0)
-        return err_set(err, ERR_PARSE, "%.200s: not a single %s could be decoded", label(d),
-                       d->audio ? "sound" : "picture");
+        return err_set(err, ERR_PARSE, "%.200s: not a single %s could be decoded",
+                       media_label(d->o), d->audio ? "sound" : "picture");
     if (is_cut(d, &seconds, &of))
         return err_set(err, ERR_PARSE,
-                       "%.200s: ends after %.1f s, though it says that it has %.1f s", label(d),
-                       seconds, of);
+                       "%.200s: ends after %.1f s, though it says that it has %.1f s",
+                       media_label(d->o), seconds, of);
     return 0;
 }
 

@@ -50,10 +50,17 @@ const char *media_reason(int code)
     return text;
 }
 
+const char *media_label(const struct media_options *o)
+{
+    if (strstr(o->url, "://"))
+        return "the camera"; /* its address may hold a password */
+    return strcmp(o->url, "-") == 0 ? "standard input" : o->url;
+}
+
 static int fail(const struct media_options *o, int code, const char *what, struct errmsg *err)
 {
     int ours = code == AVERROR(ENOMEM) ? ERR_NOMEM : ERR_PARSE;
-    return err_set(err, ours, "%.200s: %s: %.250s", o->url, what, media_reason(code));
+    return err_set(err, ours, "%.200s: %s: %.250s", media_label(o), what, media_reason(code));
 }
 
 /* ---- before the lock ---- */
@@ -101,8 +108,7 @@ static int open_net(const struct media_options *o, struct media_input *in, struc
     in->origin = MEDIA_NET;
     int r = avformat_open_input(&in->format, o->url, NULL, &settings);
     av_dict_free(&settings);
-    /* The address may hold a password, so it is not repeated. */
-    return r < 0 ? err_set(err, ERR_IO, "the camera cannot be opened: %s", media_reason(r)) : 0;
+    return r < 0 ? fail(o, r, "cannot be opened", err) : 0;
 }
 
 static int open_file(const struct media_options *o, struct media_input *in, struct errmsg *err)
@@ -193,7 +199,8 @@ static int open_stream(const struct media_options *o, struct media_input *in, st
     if (r < 0)
         return fail(o, r, "not sound or pictures that can be read", err);
     if (in->format->probe_score < SCORE_MIN)
-        return err_set(err, ERR_PARSE, "%s: not sound or pictures that can be read", o->url);
+        return err_set(err, ERR_PARSE, "%s: not sound or pictures that can be read",
+                       media_label(o));
     return 0;
 }
 
@@ -214,8 +221,8 @@ int media_input_probe(const struct media_options *o, struct media_input *in, str
     if (r < 0)
         return fail(o, r, "its streams cannot be made out", err);
     if (f->nb_streams > MEDIA_STREAMS_MAX)
-        return err_set(err, ERR_LIMIT, "%s: has %u streams, at most %d are looked at", o->url,
-                       f->nb_streams, MEDIA_STREAMS_MAX);
+        return err_set(err, ERR_LIMIT, "%s: has %u streams, at most %d are looked at",
+                       media_label(o), f->nb_streams, MEDIA_STREAMS_MAX);
     return 0;
 }
 

@@ -121,8 +121,7 @@ static void begin_watching(const struct arguments *a, struct buf *message)
     if (a->media.kind == KIND_VIDEO && a->media.fps < MEDIA_FPS)
         seconds *= MEDIA_FPS / a->media.fps;
     struct errmsg text;
-    err_set(&text, 0, "%.200s: nothing came of it for %.0f s",
-            strstr(a->media.url, "://") ? "the camera" : a->media.url, seconds);
+    err_set(&text, 0, "%.200s: nothing came of it for %.0f s", media_label(&a->media), seconds);
     struct frame_error e = {
         .code = ERR_TIMEOUT, .name = {"media", 5}, .text = {text.text, strlen(text.text)}};
     if (a->stream)

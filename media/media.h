@@ -63,6 +63,8 @@ int media_input_probe(const struct media_options *o, struct media_input *in, str
 void media_input_close(struct media_input *in);
 /* Is it a device or a camera, whose times are the clock's? */
 bool media_input_is_live(const struct media_input *in);
+/* What the input is called in messages. */
+const char *media_label(const struct media_options *o);
 /* What FFmpeg said last was wrong, "" when nothing; `code` is its return value. */
 const char *media_reason(int code);
 

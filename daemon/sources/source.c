@@ -17,6 +17,8 @@ static const struct source_ops *ops_of(int type)
         return &source_exec;
     case CONFIG_SOURCE_JOURNAL:
         return &source_journal;
+    case CONFIG_SOURCE_MEDIA:
+        return &source_media;
     default:
         return &source_host;
     }
@@ -229,6 +231,8 @@ static void describe(struct source *s)
         what = c->path.items[0];
     else if (c->type == CONFIG_SOURCE_EXEC && c->command.count > 0)
         what = c->command.items[0];
+    else if (c->type == CONFIG_SOURCE_MEDIA && !strstr(c->url, "://")) /* could hold a password */
+        what = c->url;
     snprintf(s->about, sizeof(s->about), "%s%s%.120s", config_source_type_name(c->type),
              *what ? " " : "", what);
     snprintf(s->switch_off, sizeof(s->switch_off), "[source %.100s] enabled = off", c->name);

@@ -63,7 +63,7 @@ struct source {
 };
 
 /* One of each type; journal_none.c stands in where libsystemd is not. */
-extern const struct source_ops source_file, source_exec, source_journal, source_host;
+extern const struct source_ops source_file, source_exec, source_journal, source_host, source_media;
 /* Can this machine's journal be read by this process? */
 bool source_journal_readable(void);
 

@@ -251,8 +251,16 @@ START_TEST(source_errors_name_the_place)
     fails("[source]\n", ERR_INVALID, "t.conf:1:1: a source needs a name");
     fails("[memory x]\n", ERR_INVALID, "t.conf:1:1: section [memory] has no name");
     fails("\n[source x]\n", ERR_INVALID, "t.conf:2:1: source \"x\" needs a \"type\"");
-    fails("[source x]\ntype = media\n", ERR_UNSUPPORTED,
-          "t.conf:2:8: media sources come with audio and video");
+    fails("[source x]\ntype = media\n", ERR_INVALID, "t.conf:1:1: source \"x\" needs a \"url\"");
+    fails("[source x]\ntype = media\nurl = /dev/video0\nkind = text\n", ERR_INVALID,
+          "t.conf:4:1: a media source is of kind audio or video");
+    fails("[source x]\ntype = file\npath = /a\nkind = audio\n", ERR_INVALID,
+          "t.conf:4:1: a file source is of kind text or sensor");
+    fails("[source x]\ntype = file\npath = /a\nfps = 2\n", ERR_INVALID,
+          "t.conf:4:1: \"fps\" has no meaning for a file source");
+    fails("[source x]\ntype = host\nrestart = 2s\n", ERR_INVALID,
+          "t.conf:3:1: \"restart\" has no meaning for a host source");
+    fails("[source x]\ntype = media\nurl = a\nfps = 0\n", ERR_RANGE, "t.conf:4:7: ");
     fails("[source x]\ntype = file\n", ERR_INVALID, "t.conf:1:1: source \"x\" needs a \"path\"");
     fails("[source x]\ntype = exec\ncommand =\n", ERR_INVALID,
           "t.conf:3:1: source \"x\" needs a \"command\"");
@@ -262,8 +270,8 @@ START_TEST(source_errors_name_the_place)
           "t.conf:4:1: \"match\" has no meaning for a file source");
     fails("[source host]\nkind = text\n", ERR_INVALID,
           "t.conf:2:1: a host source is of kind sensor");
-    fails("[source x]\ntype = journal\nkind = video\n", ERR_UNSUPPORTED,
-          "t.conf:3:8: this version does not have video");
+    fails("[source x]\ntype = journal\nkind = video\n", ERR_INVALID,
+          "t.conf:3:1: a journal source is of kind text");
     fails("[source x]\ntype = journal\nstream = a b\n", ERR_PARSE,
           "t.conf:3:10: a stream's name has no blanks");
     fails("[source x]\ntype = journal\nlateness = -1s\n", ERR_RANGE, "t.conf:3:12: ");
