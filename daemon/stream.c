@@ -453,9 +453,6 @@ void stream_open(struct daemon *d, const char *name, enum stream_kind kind, cons
         rc = ERR_INVALID;
     else if (stream_is_leaving(d, name))
         rc = err_set(&err, ERR_BUSY, "stream %s is being forgotten", name);
-    else if (kind == KIND_VIDEO)
-        rc = err_set(&err, ERR_UNSUPPORTED, "streams of kind %s are not recorded by this version",
-                     stream_kind_name(kind));
     else if (d->stream_count >= (unsigned)d->config->streams.max)
         rc = err_set(&err, ERR_LIMIT, "there are %u streams already ([streams] max)",
                      d->stream_count);

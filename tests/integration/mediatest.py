@@ -15,6 +15,11 @@ def at(seconds):
     return (START + datetime.timedelta(seconds=seconds)).isoformat().replace("+00:00", "Z")
 
 
+def seconds(time):
+    """The other way round."""
+    return (datetime.datetime.fromisoformat(time.replace("Z", "+00:00")) - START).total_seconds()
+
+
 def micros(seconds):
     return int(START.timestamp() * 1e6) + int(seconds * 1e6)
 

@@ -190,5 +190,144 @@ class Sound(Media):
         self.assertEqual(b"".join(base64.b64decode(r["payload"]) for r in done.lines()), self.pcm)
 
 
+class Pictures(Media):
+    def setUp(self):
+        super().setUp()
+        self.open("cam", "video")
+        self.frames = ([media.scene(0)] * 30 + [media.scene(i) for i in range(8)] +
+                       [media.jpeg(160, 120, lambda x, y: 20)] * 12)
+        self.records = media.frame_records(self.frames)
+
+    def test_there_and_back(self):
+        self.put("cam", self.records)
+        self.assertEqual([p for _, p in self.stored("cam")], self.frames)
+        found, out = [], self.folder / "film.avi"
+        for item in self.moments("cam"):
+            raw = self.raw(item)
+            frames = [base64.b64decode(r["media"]) for r in raw["records"]]
+            found += frames
+            opened = self.client.call("memory.open", id=item["id"])
+            self.assertEqual(opened["media"],
+                             {"seconds": (len(frames) - 1) / 2, "frames": len(frames),
+                              "width": 160, "height": 120})
+            self.assertIn("160x120", opened["body"])
+            answer = self.client.call("memory.raw", id=item["id"], form="file")
+            data = base64.b64decode(answer["data"])
+            self.assertEqual(self.d.varve("raw", item["id"], "--out", out).status, 0)
+            self.assertEqual(out.read_bytes(), data)
+            if len(frames) == 1:
+                self.assertEqual((answer["type"], data), ("image/jpeg", frames[0]))
+                continue
+            self.assertEqual(answer["type"], "video/x-msvideo")
+            seconds, size, pictures = media.avi_frames(data)
+            self.assertEqual((seconds, size), (0.5, (160, 120)))
+            self.assertEqual(pictures, frames)
+        self.assertEqual(found, self.frames)
+        self.verify()
+        self.assertIn("video", self.d.dump("--stats", check=True).out)
+
+    def test_a_film_keeps_its_time(self):
+        """A pause is as long in the file as it was: pictures' places are their times."""
+        times = [0, .5, 1.02, 1.49, 4, 4.5]
+        records = [{"time": media.at(t), "media": self.records[i]["media"]}
+                   for i, t in enumerate(times)]
+        self.put("cam", records)
+        for item in self.moments("cam"):
+            answer = self.client.call("memory.raw", id=item["id"], form="file")
+            if answer["type"] != "video/x-msvideo":
+                continue
+            seconds, _, pictures = media.avi_frames(base64.b64decode(answer["data"]))
+            first = times.index(round(media.seconds(item["start"]), 2))
+            shown = [i * seconds for i, p in enumerate(pictures) if p]
+            for i, at in enumerate(shown):
+                self.assertAlmostEqual(at, times[first + i] - times[first], delta=seconds)
+
+    def test_one_frame_is_a_picture(self):
+        self.put("cam", self.records[:1])
+        item, = self.moments("cam")
+        out = self.folder / "frame.jpg"
+        self.assertEqual(self.d.varve("raw", item["id"], "--out", out).status, 0)
+        self.assertEqual(out.read_bytes(), self.frames[0])
+
+    def test_what_is_no_frame(self):
+        large = media.jpeg(2000, 16, lambda x, y: 0)
+        for wrong in (b"", b"GIF89a", self.frames[0][:30], large, media.jpeg(8, 8, lambda x, y: 0)):
+            record = {"media": base64.b64encode(wrong).decode()}
+            self.assertRpcError(INVALID, self.client.append, "cam", [record])
+        with self.d.client() as channel:
+            channel.open_channel("cam", "video")
+            body = varvetest.varint(3)
+            for jpeg in (self.frames[0], large, b"\xff" * 100):
+                body += b"\0" + varvetest.varint(len(jpeg)) + jpeg
+            channel.send_raw(varvetest.frame(varvetest.FRAME_RECORDS, body))
+            channel.send_raw(varvetest.frame(varvetest.FRAME_CLOSE))
+            errors, kind = [], None
+            while kind != varvetest.FRAME_CLOSED:
+                kind, body = channel.read_frame()
+                if kind == varvetest.FRAME_ERROR:
+                    errors.append(body[0])
+        self.assertEqual(errors, [2, 3])
+        self.assertEqual([p for _, p in self.stored("cam")], self.frames[:1])
+
+    def test_a_kill_a_resend_and_a_broken_frame(self):
+        """Whatever lies behind a good header is kept as it came, and costs nothing else."""
+        broken = self.frames[3][:-150] + b"\x12" * 60
+        records = self.records[:10] + [{"media": base64.b64encode(broken).decode(),
+                                        "time": media.at(5)}]
+        numbered = [{"seq": str(i + 1), **r} for i, r in enumerate(records)]
+        self.client.append("cam", numbered)
+        self.d.kill()
+        self.d.start()
+        self.client = self.d.client()
+        self.client.append("cam", numbered)
+        self.client.call("stream.flush", stream="cam")
+        self.assertEqual([p for _, p in self.stored("cam")], self.frames[:10] + [broken])
+        self.verify()
+
+    def test_forgotten_by_id(self):
+        self.put("cam", self.records)
+        for item in self.moments("cam"):
+            self.client.call("memory.forget", id=item["id"], confirm=True)
+        self.assertEqual(self.stored("cam"), [])
+        self.verify()
+
+
+class Together(Media):
+    def test_one_episode(self):
+        """Sound, picture, sensor and log of the same seconds meet, and opening tells what each saw."""
+        for name, kind in (("mic", "audio"), ("cam", "video"), ("temp", "sensor"), ("log", "text")):
+            self.open(name, kind)
+        self.client.append("mic", media.sound_records(media.hiss(20) + media.tone(2) +
+                                                      media.hiss(8, seed=3)))
+        self.client.append("cam", media.frame_records([media.scene(i // 30) for i in range(60)]))
+        self.client.append("temp", [{"time": media.at(i), "values": {"celsius": 20 + i % 3 / 10}}
+                                    for i in range(30)])
+        self.client.append("log", [{"time": media.at(i), "text": f"valve {i} opened"}
+                                   for i in range(30)])
+        for name in ("mic", "cam", "temp", "log"):
+            self.client.call("stream.flush", stream=name)
+        moments = self.moments()
+        episodes = self.poll(lambda: [
+            e for e in self.moments(stratum=1)
+            if len(self.client.call("memory.open", id=e["id"])["children"]) == len(moments)],
+            "one episode of all")
+        self.assertEqual(len(episodes), 1)
+        opened = self.client.call("memory.open", id=episodes[0]["id"])
+        self.assertEqual(sorted(opened["children"]), sorted(m["id"] for m in moments))
+        blocks = {}
+        for line in opened["body"].splitlines():
+            if not line.startswith("  "):
+                seen = blocks.setdefault(line, [])
+            else:
+                seen.append(line.strip())
+        self.assertEqual(sorted(blocks), ["cam (video)", "log (text)", "mic (audio)",
+                                          "temp (sensor)"])
+        for moment in moments:
+            heading = next(b for b in blocks if b.startswith(moment["stream"]))
+            self.assertIn(f"{moment['start']} {moment['title']}", blocks[heading])
+        self.assertIn("mic (audio)", self.d.varve("open", episodes[0]["id"], check=True).out)
+        self.verify()
+
+
 if __name__ == "__main__":
     unittest.main()
