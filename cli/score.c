@@ -20,6 +20,7 @@
 #include "cli/input.h"
 #include "model/encoder.h"
 #include "model/kernels.h"
+#include "model/voice.h"
 #include "pipeline/segment.h"
 
 #define OUT_SIZE (64 * 1024)
@@ -284,7 +285,11 @@ int score_main(int argc, char **argv)
                        .first_time = TIME_UNKNOWN,
                        .day = -1};
     int rc = model_blas_check(&err);
+    int voice = rc || o.kind != KIND_AUDIO ? ERR_NOTFOUND : voice_load(&err);
+    if (voice != 0 && voice != ERR_NOTFOUND)
+        fprintf(stderr, "varve score: speech is told by %s: %s\n", voice_detector(), err.text);
     rc = rc ? rc : run(&s, &o, path, &err);
+    voice_unload();
     if (rc && !(rc == ERR_PARSE && s.errors.count))
         fprintf(stderr, "varve score: %s\n", err.text[0] ? err.text : err_text(rc));
     return rc || s.errors.count ? 1 : 0;

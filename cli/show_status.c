@@ -189,11 +189,26 @@ static void put_source(struct show *s, const struct json *source)
     buf_puts(s->out, ".\n");
 }
 
+/* Where sound is remembered, what finds the speech in it. */
+static void put_hearing(struct show *s, const struct json *r)
+{
+    for (const struct json *e = json_first(json_get(r, "streams")); e; e = json_next(e)) {
+        const char *kind = text_of(e, "kind");
+        if (!kind || strcmp(kind, "audio") != 0)
+            continue;
+        buf_puts(s->out, "Speech is told by ");
+        put_text(s, text_of(r, "speech_detector"));
+        buf_puts(s->out, ".\n");
+        return;
+    }
+}
+
 void status_show(struct show *s, const struct json *result)
 {
     put_program(s, result);
     put_memory(s, result);
     put_irregular(s, result);
+    put_hearing(s, result);
     const struct json *sources = json_get(result, "sources");
     for (const struct json *e = json_first(sources); e; e = json_next(e))
         put_source(s, e);

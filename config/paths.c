@@ -216,33 +216,58 @@ size_t config_client_sockets(const char *given, char out[2][CONFIG_SOCKET_SIZE])
     return n;
 }
 
-/* `folder`/`tail`, if that is a program. */
-static bool is_program(const char *folder, const char *tail, char *out)
+/* A file that comes with the programs. */
+struct shipped {
+    const char *variable;  /* of the environment: the one folder to look in */
+    const char *tree;      /* the folder of the build tree */
+    const char *installed; /* folder */
+    const char *name;
+    int mode; /* for access() */
+};
+
+/* `folder`/`below`/`name`, if that is there. */
+static bool is_shipped(const struct shipped *s, const char *folder, const char *below, char *out)
 {
-    return join(out, CONFIG_PATH_SIZE, NULL, folder, tail) == 0 && access(out, X_OK) == 0;
+    char tail[128];
+    int n = snprintf(tail, sizeof(tail), "%s/%s", below, s->name);
+    return n > 0 && (size_t)n < sizeof(tail) &&
+           join(out, CONFIG_PATH_SIZE, NULL, folder, tail) == 0 && access(out, s->mode) == 0;
 }
 
-int config_media_program(char *out, struct errmsg *err)
+/* In the variable's folder alone if it is set, else beside this program, in its build tree, in the
+ * installed folder. */
+static bool find_shipped(const struct shipped *s, char *out)
 {
     char folder[CONFIG_PATH_SIZE];
-    const char *given = getenv("VARVE_LIBEXEC");
-    if (given && given[0]) {
-        if (is_program(given, "/varve-media", out))
-            return 0;
-        return err_set(err, ERR_NOTFOUND, "there is no varve-media in %s (VARVE_LIBEXEC)", given);
-    }
+    const char *given = getenv(s->variable);
+    if (given && given[0])
+        return is_shipped(s, given, "", out);
     ssize_t n = readlink("/proc/self/exe", folder, sizeof(folder) - 1);
     folder[n > 0 ? n : 0] = '\0';
     char *slash = strrchr(folder, '/');
     if (slash)
         *slash = '\0';
-    if (slash && (is_program(folder, "/varve-media", out) ||
-                  is_program(folder, "/../media/varve-media", out)))
+    return (slash && (is_shipped(s, folder, "", out) || is_shipped(s, folder, s->tree, out))) ||
+           is_shipped(s, s->installed, "", out);
+}
+
+int config_media_program(char *out, struct errmsg *err)
+{
+    const struct shipped program = {"VARVE_LIBEXEC", "/../media", CONFIG_LIBEXEC, "varve-media",
+                                    X_OK};
+    const char *given = getenv("VARVE_LIBEXEC");
+    if (find_shipped(&program, out))
         return 0;
-    if (is_program(CONFIG_LIBEXEC, "/varve-media", out))
-        return 0;
+    if (given && given[0])
+        return err_set(err, ERR_NOTFOUND, "there is no varve-media in %s (VARVE_LIBEXEC)", given);
     return err_set(
         err, ERR_NOTFOUND,
         "varve-media, which reads sound and pictures, is not installed: it is built where "
         "FFmpeg's libraries and libseccomp are");
+}
+
+int config_data_file(const char *name, char *out)
+{
+    const struct shipped file = {"VARVE_DATA", "/../model", CONFIG_DATA, name, R_OK};
+    return find_shipped(&file, out) ? 0 : ERR_NOTFOUND;
 }

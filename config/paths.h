@@ -48,4 +48,11 @@ size_t config_client_sockets(const char *given, char out[2][CONFIG_SOCKET_SIZE])
  */
 int config_media_program(char *out, struct errmsg *err);
 
+/*
+ * Where a file of data is that the programs use when it is there, into out[CONFIG_PATH_SIZE]: in
+ * $VARVE_DATA alone if that is set, else beside this program, in its build tree, in the installed
+ * folder. 0 or ERR_NOTFOUND.
+ */
+int config_data_file(const char *name, char *out);
+
 #endif

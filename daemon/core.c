@@ -25,6 +25,7 @@
 #include "memory/reader.h"
 #include "memory/sketch.h"
 #include "model/kernels.h"
+#include "model/voice.h"
 
 /* Questions go before records: with all cores busy reading lines, half the wait of a search was for
  * a core (p50 28 ms at 0, 14 at 5, 10 at 10; the rate of ingest stays). */
@@ -377,6 +378,15 @@ static int start(struct daemon *d, struct errmsg *err)
     return rc;
 }
 
+/* Without its weights speech is still told, if less well: no reason not to start. */
+static void load_voice(void)
+{
+    struct errmsg err = {""};
+    int rc = voice_load(&err);
+    if (rc != 0 && rc != ERR_NOTFOUND)
+        log_warn("speech is told by %s: %s", voice_detector(), err.text);
+}
+
 static void free_all(struct daemon *d)
 {
     for (unsigned i = 0; i < POOL_THREADS_MAX; i++) {
@@ -388,6 +398,7 @@ static void free_all(struct daemon *d)
     watch_free_all(d);
     source_places_free(d);
     streams_free(d);
+    voice_unload();
     sketch_index_free(d->sketches);
     store_close(d->store);
     config_free(d->config);
@@ -417,6 +428,7 @@ int daemon_run(const struct config_args *args, struct config *config, struct err
     signal(SIGXFSZ, SIG_IGN); /* a limit on files' sizes is one more full disk */
     log_set_level((enum log_level)config->log.level);
     int rc = model_blas_check(err);
+    load_voice();
     uv_loop_init(&d->loop);
     if (rc == 0)
         rc = start(d, err);

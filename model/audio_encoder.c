@@ -178,13 +178,15 @@ static int observe(struct encoder *e, const struct record *r, struct observation
     if (!follows(r, &a->next)) {
         audio_frames_reset(a->frames);
         audio_background_gap(&a->background);
+        audio_speech_gap(&a->speech);
     }
     uint32_t n = audio_frames_push(a->frames, r->media.data, samples, &frames);
     if (n == 0)
         return 0;
     struct audio_sound sound;
     audio_sound_observe(&a->background, frames, n, &sound);
-    double speech = audio_speech_observe(&a->speech, frames, n, a->background.floor);
+    struct audio_speech_input heard = {r->media.data, samples, frames, n, a->background.floor};
+    double speech = audio_speech_observe(&a->speech, &heard);
     double values[MEASURES] = {sound.level, sound.peak, sound.onset, sound.away};
     struct audio_words words = {.sound = &sound, .speech = speech, .level = &a->usual[LEVEL]};
     double bits = calibrate(&a->tail, judge_measures(a, time, values));

@@ -66,7 +66,7 @@ struct encoder {
     const struct encoder_ops *ops;
 };
 
-/* For KIND_TEXT, KIND_SENSOR and KIND_AUDIO; ERR_UNSUPPORTED for kinds that have no encoder yet. */
+/* ERR_UNSUPPORTED for a kind that has no encoder. */
 int encoder_new(enum stream_kind kind, struct encoder **ret);
 /* NULL is allowed. */
 void encoder_free(struct encoder *e);

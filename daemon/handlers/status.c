@@ -13,6 +13,7 @@
 #include "daemon/sources/source.h"
 #include "daemon/stream.h"
 #include "memory/sketch.h"
+#include "model/voice.h"
 
 struct totals {
     uint64_t records, bytes, late, gaps, dropped, redacted, moments, latent, discrete, open_records;
@@ -173,6 +174,7 @@ void handle_status(struct daemon *d, struct ipc_request *req)
     jsonw_kv_int(&w, "budget_bytes", d->config->memory.budget);
     jsonw_kv_int(&w, "resident_bytes", (int64_t)resident_bytes());
     jsonw_kv_fixed(&w, "cpu_seconds", cpu_seconds(), 2);
+    jsonw_kv_string(&w, "speech_detector", voice_detector());
     jsonw_kv_int(&w, "records", (int64_t)t.records);
     jsonw_kv_int(&w, "payload_bytes", (int64_t)t.bytes);
     jsonw_kv_int(&w, "moments", (int64_t)sketch_index_count(d->sketches));
