@@ -13,12 +13,9 @@
 #include "memory/flac.h"
 #include "memory/reader_internal.h"
 
-/* ---- body ---- */
+#define LEVELS 30 /* lines of a body */
 
-static double seconds_of(size_t bytes)
-{
-    return (double)(bytes / 2) / AUDIO_RATE;
-}
+/* ---- body ---- */
 
 static void put_decibels(struct buf *out, double level)
 {
@@ -28,43 +25,39 @@ static void put_decibels(struct buf *out, double level)
         buf_puts(out, "silent");
 }
 
-static void put_level(struct buf *out, struct slice pcm)
+struct level {
+    double sum, peak; /* of squares; of the loudest sample */
+    size_t samples;
+};
+
+static void add_level(struct level *l, struct slice pcm)
 {
     const unsigned char *at = (const unsigned char *)pcm.data;
-    double sum = 0, peak = 0;
     for (size_t i = 0; i + 1 < pcm.size; i += 2) {
         double v = (int16_t)(at[i] | at[i + 1] << 8);
-        sum += v * v;
-        peak = fabs(v) > peak ? fabs(v) : peak;
+        l->sum += v * v;
+        l->peak = fabs(v) > l->peak ? fabs(v) : l->peak;
     }
-    put_decibels(out, sqrt(sum / (double)(pcm.size / 2)));
-    if (peak > 0) {
-        buf_puts(out, ", peak ");
-        put_decibels(out, peak);
-    }
+    l->samples += pcm.size / 2;
 }
 
+/* How loud it was, in at most LEVELS steps. */
 static void body_sound(struct buf *out, const struct record *records, uint32_t count)
 {
     char time[TIMESTAMP_SIZE];
-    for (uint32_t i = 0; i < count && out->size <= RECALL_BODY_MAX; i++) {
-        const struct slice *pcm = &records[i].media;
-        buf_printf(out, "%s %.3f s, ", timestamp_format(records[i].time, time),
-                   seconds_of(pcm->size));
-        put_level(out, *pcm);
+    uint32_t step = (count + LEVELS - 1) / LEVELS;
+    for (uint32_t i = 0; i < count; i += step) {
+        struct level l = {0};
+        for (uint32_t k = i; k < i + step && k < count; k++)
+            add_level(&l, records[k].media);
+        buf_printf(out, "%s %.1f s, ", timestamp_format(records[i].time, time),
+                   (double)l.samples / AUDIO_RATE);
+        put_decibels(out, sqrt(l.sum / (double)(l.samples ? l.samples : 1)));
+        if (l.peak > 0) {
+            buf_puts(out, ", peak ");
+            put_decibels(out, l.peak);
+        }
         buf_putc(out, '\n');
-    }
-}
-
-static void body_pictures(struct buf *out, const struct record *records, uint32_t count)
-{
-    char time[TIMESTAMP_SIZE];
-    struct media_jpeg head;
-    for (uint32_t i = 0; i < count && out->size <= RECALL_BODY_MAX; i++) {
-        buf_printf(out, "%s ", timestamp_format(records[i].time, time));
-        if (media_jpeg_header(records[i].media, &head, NULL) == 0)
-            buf_printf(out, "%ux%u, ", head.width, head.height);
-        buf_printf(out, "%zu bytes\n", records[i].media.size);
     }
 }
 
@@ -78,7 +71,7 @@ void reader_media_body(struct buf *out, enum stream_kind kind, const struct reco
     if (count == 0)
         return;
     if (kind == KIND_AUDIO) {
-        ret->seconds = seconds_of(bytes);
+        ret->seconds = (double)(bytes / 2) / AUDIO_RATE;
         buf_printf(out, "%.1f s of sound, 16 kHz mono, in %u records\n", ret->seconds, count);
         body_sound(out, records, count);
         return;
@@ -89,9 +82,8 @@ void reader_media_body(struct buf *out, enum stream_kind kind, const struct reco
         ret->width = head.width;
         ret->height = head.height;
     }
-    buf_printf(out, "%u frame%s of %ux%u in %.1f s\n", count, count == 1 ? "" : "s", ret->width,
-               ret->height, ret->seconds);
-    body_pictures(out, records, count);
+    buf_printf(out, "%u frame%s of %ux%u in %.1f s, %zu bytes of JPEG\n", count,
+               count == 1 ? "" : "s", ret->width, ret->height, ret->seconds, bytes);
 }
 
 /* ---- file ---- */

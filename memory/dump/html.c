@@ -8,8 +8,8 @@
  * moments), parent (id, 0: none), bits (of the most surprising record, tenths), mean (tenths),
  * score (hundredths), records, path, title and gist (indices into `texts`, -1: none) have a value a
  * node, ordered by start within a stratum. unusual: [node, offset ms, length ms, bits, z, score,
- * why]. mentions and excerpts are by node. sparks: two bytes a moment of the stream. "<" is written
- * as \u003c throughout, so that no text can end the script element it stands in.
+ * why]. mentions, excerpts and media are by node. sparks: two bytes a moment of the stream. "<" is
+ * written as \u003c throughout, so that no text can end the script element it stands in.
  *
  * Sizes: 100,000 moments make a page of about 20 MB; what would make it much larger is left out,
  * least unusual first, and the page says so.
@@ -220,6 +220,7 @@ static int load_mentions(struct page *p, struct errmsg *err)
 
 static int gather(struct page *p, struct errmsg *err)
 {
+    uint64_t left_out = 0;
     int r = file_begin(p->f, err);
     if (r)
         return r;
@@ -233,10 +234,15 @@ static int gather(struct page *p, struct errmsg *err)
     if (r == 0)
         r = page_excerpts(p, err);
     if (r == 0)
+        r = page_media(p, &left_out, err);
+    if (r == 0 && left_out)
+        note(p, "Thumbnails and waveforms of ", left_out,
+             " moments are left out to keep this page small; --since and --until choose others.");
+    if (r == 0)
         r = page_sparks(p, err);
     file_end(p->f);
     bool failed = buf_failed(&p->unusual) || buf_failed(&p->mentions) || buf_failed(&p->excerpts) ||
-                  buf_failed(&p->sparks) || buf_failed(&p->notes);
+                  buf_failed(&p->media) || buf_failed(&p->sparks) || buf_failed(&p->notes);
     return r == 0 && failed ? no_memory(err) : r;
 }
 
@@ -433,6 +439,7 @@ static int put_data(struct page *p, struct dump_out *out, struct buf *json, stru
     put_finished(&w, "unusual", &p->unusual);
     put_finished(&w, "mentions", &p->mentions);
     put_finished(&w, "excerpts", &p->excerpts);
+    put_finished(&w, "media", &p->media);
     put_finished(&w, "sparks", &p->sparks);
     jsonw_key(&w, "notes");
     jsonw_array(&w);
@@ -461,7 +468,7 @@ int dump_html(struct dump_file *f, const struct dump_options *o, struct dump_out
     int r = gather(&p, err);
     if (r == 0)
         r = put_page(&p, out, err);
-    struct buf *parts[] = {&p.unusual, &p.mentions, &p.excerpts, &p.sparks, &p.notes};
+    struct buf *parts[] = {&p.unusual, &p.mentions, &p.excerpts, &p.media, &p.sparks, &p.notes};
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
         buf_deinit(parts[i]);
     intern_deinit(&p.texts);

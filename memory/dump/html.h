@@ -31,7 +31,7 @@ struct page {
     uint32_t counts[STRATA];
     struct intern texts, entities;
     int64_t *gists;                                        /* by node: text, or -1 */
-    struct buf unusual, mentions, excerpts, sparks, notes; /* JSON, finished */
+    struct buf unusual, mentions, excerpts, media, sparks, notes; /* JSON, finished */
 };
 
 static inline int64_t page_ms(int64_t us)
@@ -42,6 +42,10 @@ static inline int64_t page_ms(int64_t us)
 /* The channel that a reason is about: the longest channel name at its beginning; -1: none. */
 int page_channel_of(const struct file_stream *stream, const char *why);
 
+/* All moments, the most unusual first; the caller's to mem_free. */
+int page_ranked(const struct page *p, const struct file_span ***ret, struct errmsg *err);
+/* Fills `media`: waveforms and thumbnails; how many moments there was no room for. */
+int page_media(struct page *p, uint64_t *ret_left_out, struct errmsg *err);
 /* Fills `excerpts`: some records of the most unusual moments. */
 int page_excerpts(struct page *p, struct errmsg *err);
 /* Fills `sparks`: the range of some channels of each sensor stream, by moment. */

@@ -193,23 +193,41 @@ static int put_excerpt(struct page *p, const struct file_span *span, struct json
     return 0;
 }
 
-int page_excerpts(struct page *p, struct errmsg *err)
+int page_ranked(const struct page *p, const struct file_span ***ret, struct errmsg *err)
 {
-    struct jsonw w;
-    struct arena arena;
-    uint32_t n = p->counts[0], left = p->o->excerpts;
+    uint32_t n = p->counts[0];
     const struct file_span **ranked = mem_calloc(n ? n : 1, sizeof(const struct file_span *));
     if (!ranked)
         return err_set(err, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
     for (uint32_t i = 0; i < n; i++)
         ranked[i] = &p->spans[0][i];
     qsort(ranked, n, sizeof(*ranked), compare_unusual);
+    *ret = ranked;
+    return 0;
+}
+
+/* Lines and values; sound and pictures are shown as such. */
+static bool has_excerpt(const struct page *p, const struct file_span *span)
+{
+    const struct file_stream *stream = file_stream(p->f, span->stream);
+    return span->evidence && stream &&
+           (stream->row.kind == KIND_TEXT || stream->row.kind == KIND_SENSOR);
+}
+
+int page_excerpts(struct page *p, struct errmsg *err)
+{
+    struct jsonw w;
+    struct arena arena;
+    uint32_t n = p->counts[0], left = p->o->excerpts;
+    const struct file_span **ranked;
+    int r = page_ranked(p, &ranked, err);
+    if (r)
+        return r;
     arena_init(&arena, 256u << 10);
     jsonw_init(&w, &p->excerpts);
     jsonw_object(&w);
-    int r = 0;
     for (uint32_t i = 0; r == 0 && i < n && left > 0 && p->excerpts.size < EXCERPTS_SIZE_MAX; i++) {
-        if (!ranked[i]->evidence)
+        if (!has_excerpt(p, ranked[i]))
             continue;
         arena_reset(&arena);
         r = put_excerpt(p, ranked[i], &w, &arena, err);

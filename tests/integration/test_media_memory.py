@@ -8,6 +8,7 @@ import unittest
 
 import mediatest as media
 import varvetest
+import webdriver
 
 INVALID, NOTFOUND, UNSUPPORTED = -32602, -32007, -32016
 
@@ -32,6 +33,14 @@ class Media(varvetest.Case):
     def moments(self, name=None, stratum=0):
         streams = {"streams": [name]} if name else {}
         return self.client.call("memory.timeline", stratum=stratum, limit=1000, **streams)["items"]
+
+    def episode_of_all(self):
+        """The episode in which all moments lie, once it is made."""
+        moments = {m["id"] for m in self.moments()}
+        return self.poll(lambda: next((
+            e for e in self.moments(stratum=1)
+            if moments <= set(self.client.call("memory.open", id=e["id"])["children"])), None),
+            "one episode of all")
 
     def raw(self, item):
         return self.client.call("memory.raw", id=item["id"])
@@ -307,12 +316,8 @@ class Together(Media):
         for name in ("mic", "cam", "temp", "log"):
             self.client.call("stream.flush", stream=name)
         moments = self.moments()
-        episodes = self.poll(lambda: [
-            e for e in self.moments(stratum=1)
-            if len(self.client.call("memory.open", id=e["id"])["children"]) == len(moments)],
-            "one episode of all")
-        self.assertEqual(len(episodes), 1)
-        opened = self.client.call("memory.open", id=episodes[0]["id"])
+        episode = self.episode_of_all()
+        opened = self.client.call("memory.open", id=episode["id"])
         self.assertEqual(sorted(opened["children"]), sorted(m["id"] for m in moments))
         blocks = {}
         for line in opened["body"].splitlines():
@@ -325,8 +330,63 @@ class Together(Media):
         for moment in moments:
             heading = next(b for b in blocks if b.startswith(moment["stream"]))
             self.assertIn(f"{moment['start']} {moment['title']}", blocks[heading])
-        self.assertIn("mic (audio)", self.d.varve("open", episodes[0]["id"], check=True).out)
+        self.assertIn("mic (audio)", self.d.varve("open", episode["id"], check=True).out)
         self.verify()
+
+
+@unittest.skipUnless(webdriver.available(), "no chromium or chromedriver here")
+class Page(Media):
+    """The HTML timeline: what was heard and seen can be seen."""
+
+    def setUp(self):
+        super().setUp()
+        self.open("mic", "audio")
+        self.open("cam", "video")
+        self.put("mic", media.sound_records(media.hiss(20) + media.tone(2) + media.hiss(8, seed=3)))
+        self.put("cam", media.frame_records([media.scene(0, 640, 360)] * 30 +
+                                            [media.scene(i, 640, 360) for i in range(30)]))
+        self.episode = self.episode_of_all()
+        self.page = self.folder / "page.html"
+        self.page.write_text(self.d.dump("--format", "html", check=True).out)
+        self.browser = webdriver.Browser()
+        self.addCleanup(self.browser.close)
+
+    def show(self, item):
+        self.browser.open("/dev/null")
+        self.browser.open(self.page, f"#{item['id']}")
+        self.browser.wait("return document.querySelector('#panel h2')")
+
+    def sections(self):
+        return self.browser.run(
+            "return [...document.querySelectorAll('#panel h3')].map((h) => h.firstChild.textContent)")
+
+    def test_thumbnails_and_waveforms(self):
+        for item in self.moments("cam"):
+            self.show(item)
+            self.assertIn("Seen", self.sections())
+            sizes = self.browser.wait("""const all = [...document.querySelectorAll('.frames img')];
+                return all.length && all.every((i) => i.complete)
+                  && all.map((i) => [i.naturalWidth, i.naturalHeight])""")
+            self.assertTrue(all(size == [160, 90] for size in sizes), sizes)
+        for item in self.moments("mic"):
+            self.show(item)
+            self.assertIn("Heard", self.sections())
+            drawn = self.browser.run("""const b = document.querySelector('.wave path').getBBox();
+                return [b.width, b.height]""")
+            self.assertGreater(drawn[0], 200)
+            self.assertGreater(drawn[1], 50)
+        self.assertEqual(self.browser.complaints(), [])
+        for url in self.browser.requests():
+            self.assertRegex(url, r"^(file|data|chrome|chrome-untrusted):")
+
+    def test_an_episode_shows_all_streams(self):
+        self.show(self.episode)
+        names = self.browser.run("return [...document.querySelectorAll('#panel h4')]"
+                                 ".map((h) => h.childNodes[1].textContent)")
+        self.assertEqual(sorted(names), ["cam", "mic"])
+        self.assertIsNotNone(self.browser.run("return document.querySelector('.wave path')"))
+        self.assertIsNotNone(self.browser.run("return document.querySelector('.frames img')"))
+        self.assertEqual(self.browser.complaints(), [])
 
 
 if __name__ == "__main__":

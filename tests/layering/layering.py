@@ -20,7 +20,8 @@ BUILDS_ON = {
 
 # Single headers that may be known beyond the arrows: plain functions over arrays or text.
 ALSO = {
-    "memory": {"model/coverage.h", "model/kernels.h", "model/encoder.h"},
+    "memory": {"model/coverage.h", "model/kernels.h", "model/encoder.h",
+               "model/thumbnail.h"},
     "pipeline": {"ipc/json.h"},
 }
 

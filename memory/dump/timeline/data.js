@@ -81,6 +81,7 @@ const mem = (() => {
     entityNames: raw.entities,
     mentions: (n) => raw.mentions[n] || [],
     excerpt: (n) => raw.excerpts[n] || null,
+    media: (n) => raw.media[n] || null,
     sparks: raw.sparks,
     notes: raw.notes,
     file: raw.file, made: raw.made, version: raw.version,
@@ -115,6 +116,20 @@ function decodeSpark(spark) {
   return { channel: spark.channel, low: spark.low, high: spark.high, bytes };
 }
 
+/*
+ * The lowest and highest sample of each column of a moment of sound, in 127ths of its peak; null: not
+ * here.
+ */
+const waves = new Map();
+function waveOf(n) {
+  const media = mem.media(n);
+  if (!media || !media.wave) return null;
+  if (!waves.has(n)) waves.set(n, Int8Array.from(atob(media.wave), (c) => c.charCodeAt(0)));
+  return waves.get(n);
+}
+
+const jpegSource = (data) => `data:image/jpeg;base64,${data}`;
+
 const lanes = (() => {
   const list = [];
   for (const s of [...mem.strata].reverse()) {
@@ -132,9 +147,12 @@ const lanes = (() => {
     const sparks = mem.sparks.filter((s) => s.stream === i).map(decodeSpark);
     list.push(makeLane(Uint32Array.from(perStream[i]), {
       kind: stream.kind, name: stream.name, stratum: 0, streamIndex: i, stream, sparks, spark: 0,
-      least: sparks.length ? 60 : 38,
+      tall: sparks.length > 0 || perStream[i].some((n) => mem.media(n)),
     }));
   });
+  for (const lane of list) {
+    if (lane.stratum === 0) lane.least = lane.kind === 'video' && lane.tall ? 84 : lane.tall ? 60 : 38;
+  }
   // What has not recorded anything yet comes last.
   return list.sort((a, b) => (a.nodes.length === 0) - (b.nodes.length === 0));
 })();

@@ -319,11 +319,84 @@ function strokeSpark(points, y, h) {
   ctx.stroke();
 }
 
+/*
+ * The waveforms of a lane of sound. All are drawn to the lane's own loudest, or a quiet room would be
+ * a flat line; a moment narrower than its columns shows the range of those that share a pixel.
+ */
+function drawWaves(lane, y, h) {
+  const [from, to] = visibleRange(lane);
+  const k = scaleX();
+  const loudest = lane.loudest || (lane.loudest = lane.nodes.reduce((most, n) =>
+    Math.max(most, waveOf(n) ? mem.media(n).peak : 0), 1e-5));
+  ctx.fillStyle = theme.css.soft;
+  for (let i = from; i < to; i++) {
+    const n = lane.nodes[i];
+    const wave = waveOf(n);
+    if (!wave) continue;
+    const x0 = (mem.start[n] - view.t0) * k;
+    const scale = (mem.media(n).peak / loudest / 127) * (h / 2);
+    const step = (mem.media(n).seconds * 1000 * k) / (wave.length / 2);
+    ctx.globalAlpha = view.hits && !view.hits[n] ? 0.16 : 0.75;
+    let lo = 0;
+    let hi = 0;
+    let last = Math.floor(x0);
+    for (let c = 0; c <= wave.length / 2; c++) {
+      const x = Math.floor(x0 + c * step);
+      if (x > last || c === wave.length / 2) {
+        const top = Math.round(h / 2 - hi * scale);
+        const tall = Math.max(1, Math.round((hi - lo) * scale));
+        if (x > 0 && last < view.width) ctx.fillRect(last, y + top, Math.max(1, x - last), tall);
+        last = x;
+        lo = 0;
+        hi = 0;
+      }
+      if (c === wave.length / 2) break;
+      lo = Math.min(lo, wave[2 * c]);
+      hi = Math.max(hi, wave[2 * c + 1]);
+    }
+  }
+  ctx.globalAlpha = 1;
+}
+
+/* Decoded when first seen; the view is drawn again when it is there. */
+const thumbnails = new Map();
+function thumbnailOf(n, frame) {
+  const key = `${n}:${frame}`;
+  if (!thumbnails.has(key)) {
+    const picture = new Image();
+    picture.addEventListener('load', redraw);
+    picture.src = jpegSource(mem.media(n).frames[frame][1]);
+    thumbnails.set(key, picture);
+  }
+  return thumbnails.get(key);
+}
+
+/* Frames where they were seen, as many as there is room for side by side. */
+function drawThumbnails(lane, y, h) {
+  const [from, to] = visibleRange(lane);
+  let free = -Infinity;
+  for (let i = from; i < to; i++) {
+    const n = lane.nodes[i];
+    const media = mem.media(n);
+    if (!media || !media.frames) continue;
+    ctx.globalAlpha = view.hits && !view.hits[n] ? 0.16 : 1;
+    for (let f = 0; f < media.frames.length; f++) {
+      const w = Math.min(h * 2, Math.max(h / 2, (h * media.width) / (media.height || 1)));
+      const x = xOf(mem.start[n] + media.frames[f][0]);
+      if (x < free + 3 || x + w < 0 || x > view.width) continue;
+      const picture = thumbnailOf(n, f);
+      if (picture.complete && picture.naturalWidth) ctx.drawImage(picture, x, y, w, h);
+      free = x + w;
+    }
+  }
+  ctx.globalAlpha = 1;
+}
+
 /* Where the boxes of a lane lie within it. */
 function boxOf(lane) {
   if (lane.stratum > 0) return { y: 3, h: lane.height - 5 };
-  if (lane.sparks.length) {
-    const y = Math.round(lane.height * 0.66) - 2;
+  if (lane.tall) {
+    const y = Math.round(lane.height * (lane.kind === 'video' ? 0.74 : 0.66)) - 2;
     return { y, h: lane.height - y - 5 };
   }
   return { y: 9, h: lane.height - 13 };
@@ -334,6 +407,8 @@ function drawLane(lane, top) {
   ctx.fillRect(0, top + lane.height - 0.5, view.width, 1);
   const box = boxOf(lane);
   if (lane.stratum === 0 && lane.sparks.length) drawSpark(lane, top + 6, box.y - 15);
+  if (lane.tall && lane.kind === 'audio') drawWaves(lane, top + 6, box.y - 15);
+  if (lane.tall && lane.kind === 'video') drawThumbnails(lane, top + 4, box.y - 13);
   drawBoxes(lane, top + box.y, box.h);
   drawMarks(lane, top + box.y - 1);
 }

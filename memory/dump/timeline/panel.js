@@ -241,8 +241,84 @@ function togetherSection(n) {
     itemList(shown, true, others.length));
 }
 
+/* A moment's waveform, what was unusual behind it. */
+function waveOfMoment(n) {
+  const wave = waveOf(n);
+  const { seconds } = mem.media(n);
+  const columns = wave.length / 2;
+  const svg = document.createElementNS(SVG, 'svg');
+  svg.setAttribute('viewBox', `0 0 ${columns} 100`);
+  svg.setAttribute('preserveAspectRatio', 'none');
+  svg.setAttribute('class', 'wave');
+  svg.setAttribute('role', 'img');
+  svg.setAttribute('aria-label', `waveform of ${durationText(seconds * 1000)}`);
+  for (const u of alertsIn(n)) {
+    const mark = document.createElementNS(SVG, 'rect');
+    const x = ((u.start - mem.start[n]) / (seconds * 1000)) * columns;
+    mark.setAttribute('x', x);
+    mark.setAttribute('width', Math.max(2, ((u.end - u.start) / (seconds * 1000)) * columns));
+    mark.setAttribute('height', 100);
+    svg.append(mark);
+  }
+  const y = (v) => (50 - (v / 127) * 48).toFixed(1);
+  let path = '';
+  for (let c = 0; c < columns; c++) path += `M${c + 0.5} ${y(wave[2 * c])}V${y(wave[2 * c + 1] + 1)}`;
+  const line = document.createElementNS(SVG, 'path');
+  line.setAttribute('d', path);
+  svg.append(line);
+  return svg;
+}
+
+function framesOfMoment(n) {
+  const media = mem.media(n);
+  const strip = el('div', { class: 'frames' });
+  for (const [offset, data] of media.frames) {
+    const at = clockText(mem.start[n] + offset, MINUTE);
+    const odd = alertsIn(n).some((u) =>
+      mem.start[n] + offset >= u.start && mem.start[n] + offset <= u.end);
+    strip.append(el('figure', { class: odd ? 'odd' : null },
+      el('img', { src: jpegSource(data), alt: `what was seen at ${at}` }),
+      el('figcaption', null, at)));
+  }
+  return strip;
+}
+
+function mediaOf(n) {
+  const media = mem.media(n);
+  if (!media) return null;
+  return media.wave ? waveOfMoment(n) : framesOfMoment(n);
+}
+
+function mediaSection(n) {
+  const shown = mediaOf(n);
+  if (!shown) return null;
+  return section(mem.media(n).wave ? 'Heard' : 'Seen', shown,
+    note(`varve raw ${mem.id[n]} --out FILE writes all of it.`));
+}
+
+/* What each stream recorded in an episode's time, side by side. */
+function streamsSection(n) {
+  if (mem.stratum[n] !== 1) return null;
+  const streams = new Map();
+  for (const c of mem.children(n)) {
+    if (!streams.has(mem.stream[c])) streams.set(mem.stream[c], []);
+    streams.get(mem.stream[c]).push(c);
+  }
+  if (streams.size < 2) return null;
+  const body = section('In the same time');
+  for (const [stream, moments] of streams) {
+    const { name, kind } = mem.streams[stream] || { name: 'a stream', kind: 'text' };
+    const ranked = moments.slice().sort(byUnusual);
+    const shown = ranked.find((c) => mem.media(c));
+    body.append(el('h4', null, icon(kind), name,
+      el('small', null, countText(moments.length, 'moment'))),
+    shown === undefined ? '' : mediaOf(shown), itemList(ranked.slice(0, 3), true, moments.length));
+  }
+  return body;
+}
+
 function evidenceSection(n) {
-  if (mem.stratum[n] > 0) return null;
+  if (mem.stratum[n] > 0 || mem.media(n)) return null;
   const excerpt = mem.excerpt(n);
   if (!excerpt) {
     return section('Evidence', note(`Not in this page. varve raw ${mem.id[n]} prints it.`));
@@ -324,7 +400,7 @@ function showNode(n) {
   const gist = mem.gist(n);
   const parts = [head, unusualSection(n),
     gist ? section('Gist', el('p', { class: 'gist' }, marked(gist))) : null,
-    entitySection(n), evidenceSection(n), togetherSection(n), neighbours(n)];
+    entitySection(n), mediaSection(n), evidenceSection(n), streamsSection(n), togetherSection(n), neighbours(n)];
   panel.replaceChildren(...parts.filter(Boolean));
   panel.scrollTop = 0;
 }
