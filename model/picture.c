@@ -144,18 +144,18 @@ static uint32_t count_found(const struct picture *a, const struct picture *b,
 
 void picture_compare(const struct picture *a, const struct picture *b, struct picture_likeness *ret)
 {
-    float shared = 0, layout = 0;
+    float shared = 0, layout = 0, light = b->mean - a->mean;
     for (uint32_t i = 0; i < COLOUR_BINS; i++)
         shared += fminf(a->colours[i], b->colours[i]);
     for (uint32_t p = 0; p < RASTER_PLANES; p++)
         for (uint32_t i = 0; i < TILES; i++)
-            layout += fabsf(a->tiles[p][i] - b->tiles[p][i]) / TILES;
+            layout += fabsf(b->tiles[p][i] - a->tiles[p][i] - (p == RASTER_Y ? light : 0)) / TILES;
     *ret = (struct picture_likeness){.correlation = correlate_whole(a, b),
                                      .found = 1,
                                      .textured = 1,
                                      .colour = shared,
                                      .layout = layout,
-                                     .light = b->mean - a->mean};
+                                     .light = light};
     if (ret->correlation >= ALIKE)
         return;
     uint32_t ta, tb;

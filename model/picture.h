@@ -42,7 +42,7 @@ struct picture_likeness {
     float textured;    /* share of blocks that could be searched for, of the poorer one, 0..1; both
                           are 1, unsearched, where the correlation leaves no doubt */
     float colour;      /* shared colours: intersection of the histograms, 0..1 */
-    float layout;      /* mean distance of the tiles' colours, grey levels */
+    float layout;      /* mean distance of the tiles' colours without `light`, grey levels */
     float light;       /* b's mean luma less a's */
 };
 

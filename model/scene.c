@@ -14,9 +14,13 @@
 #include "base/clock.h"
 
 /* All of these were chosen on the clips of bench/scenes.py. */
-#define SAME 0.5f        /* share of blocks that are found again in the same scene, where ... */
-#define AS_IT_LIES 0.4f  /* ... the correlation of the whole counts for so much */
-#define FOUND_USUAL 0.5f /* and what of the usual share a cut stays under */
+#define SAME 0.5f            /* share of blocks that are found again in the same scene, where ... */
+#define AS_IT_LIES 0.4f      /* ... the correlation of the whole counts for so much ... */
+#define COLOURS 0.5f         /* ... and that it shares more than ... */
+#define COLOURS_LEAST 0.6f   /* ... so many of its colours. */
+#define TEXTURE_COLOUR 0.9f  /* colours and layout of a scene whose texture alone is another, */
+#define TEXTURE_LAYOUT 12.0f /* as of water or snow */
+#define FOUND_USUAL 0.5f     /* and what of the usual share a cut stays under */
 #define FOUND_RATE 0.05f
 #define FLAT 0.2f    /* share of textured blocks under which colours decide */
 #define COLOUR 0.5f  /* colours that flat pictures share across no cut */
@@ -26,6 +30,7 @@
 #define HOLD_MAX 5               /* frames of it */
 #define DOUBT_MAX 10             /* frames until which it must have come to rest */
 #define BLACK_MEAN 14.0f         /* grey levels */
+#define BLACK_RISE 5.0f          /* by which the light has come back */
 #define BLACK_SPREAD 8.0f
 #define CLEAR_SPREAD 12.0f /* from which a picture can be compared well */
 #define RETURN_US (US_PER_SECOND / 2)
@@ -49,7 +54,11 @@ static bool is_same(const struct picture_likeness *l)
 {
     if (l->textured < FLAT)
         return l->colour >= COLOUR || l->layout < LAYOUT;
-    return l->found + AS_IT_LIES * fmaxf(l->correlation, 0) >= SAME;
+    if (l->colour >= TEXTURE_COLOUR && l->layout < TEXTURE_LAYOUT)
+        return true;
+    return l->found + AS_IT_LIES * fmaxf(l->correlation, 0) +
+               COLOURS * fmaxf(l->colour - COLOURS_LEAST, 0) >=
+           SAME;
 }
 
 static void settle(struct scene *s, enum scene_event event, struct scene_finding *ret)
@@ -72,6 +81,8 @@ static void settle_cut(struct scene *s, uint32_t back, const struct picture *p,
 static void enter_dark(struct scene *s, int64_t time, const struct picture *p,
                        struct scene_finding *ret)
 {
+    s->dark_frames = 0;
+    s->black = p->mean;
     s->faded_out = s->seen > 0 && s->last.mean - p->mean < FADE_STEP;
     s->dark = true;
     s->time = time;
@@ -87,6 +98,13 @@ static void leave_dark(struct scene *s, int64_t time, const struct picture *p)
     s->return_mean = p->mean;
 }
 
+/* A black that is long is a time of its own; a short one is parted between the scenes. */
+static uint32_t back_into_dark(const struct scene *s)
+{
+    uint32_t back = s->returning - 1 + (s->dark_for < FADE_DARK_MAX ? s->dark_frames / 2 : 0);
+    return back < SCENE_BACK_MAX ? back : SCENE_BACK_MAX;
+}
+
 /* Holds what came after the dark against what was before it, once it shows enough of itself. */
 static void judge_return(struct scene *s, int64_t time, const struct picture *p,
                          struct scene_finding *ret)
@@ -100,7 +118,7 @@ static void judge_return(struct scene *s, int64_t time, const struct picture *p,
     bool faded = s->faded_out && faded_in && s->dark_for < FADE_DARK_MAX;
     bool cut = l.textured < FLAT ? faded : !is_same(&l);
     if (s->old_known && cut)
-        settle_cut(s, s->returning - 1, p, ret);
+        settle_cut(s, back_into_dark(s), p, ret);
     else
         settle(s, SCENE_LIGHT, ret);
 }
@@ -143,9 +161,9 @@ void scene_observe(struct scene *s, int64_t time, const struct picture *p,
     if (s->seen > 0)
         picture_compare(&s->last, p, &ret->likeness);
     bool black = is_black(p);
-    if (black && !s->dark)
+    if (black && !s->dark && !s->returning)
         enter_dark(s, time, p, ret);
-    else if (!black && s->dark)
+    else if (s->dark && (!black || p->mean > s->black + BLACK_RISE))
         leave_dark(s, time, p);
     else if (s->returning)
         judge_return(s, time, p, ret);
@@ -158,6 +176,10 @@ void scene_observe(struct scene *s, int64_t time, const struct picture *p,
         (!s->old_known || p->deviation >= CLEAR_SPREAD || s->old.deviation < CLEAR_SPREAD)) {
         s->old = *p;
         s->old_known = true;
+    }
+    if (s->dark) {
+        s->dark_frames += s->dark_frames < UINT32_MAX;
+        s->black = fminf(s->black, p->mean);
     }
     s->last = *p;
     s->seen++;
@@ -190,7 +212,9 @@ void scene_walk(struct scene *s, struct state *state)
     state_u32(state, &s->doubt, DOUBT_MAX);
     state_bool(state, &s->calm);
     state_bool(state, &s->dark);
+    state_u32(state, &s->dark_frames, UINT32_MAX);
     state_i64(state, &s->dark_for);
+    state_f32(state, &s->black);
     state_bool(state, &s->faded_out);
     state_u32(state, &s->returning, RETURN_MAX);
     state_f32(state, &s->return_mean);

@@ -13,6 +13,8 @@
 #include "model/picture.h"
 #include "model/state.h"
 
+#define SCENE_BACK_MAX 120
+
 enum scene_event {
     SCENE_NOTHING,
     SCENE_CHANGE, /* all of the picture is another at once: a cut or a flash, not known yet */
@@ -31,16 +33,19 @@ struct scene {
     uint32_t doubt; /* frames since a change in doubt, that one included; 0: none */
     bool calm;      /* one of them was like the one before it */
     bool dark;
-    int64_t dark_for;   /* of the dark that has ended, microseconds */
-    bool faded_out;     /* the dark came by degrees */
-    uint32_t returning; /* frames since the dark ended, the first included; 0: not after a dark */
-    float return_mean;  /* light of that first frame */
-    float found;        /* usual share of blocks found again from frame to frame */
+    uint32_t dark_frames; /* of the dark, or of the one that has ended */
+    int64_t dark_for;     /* of the dark that has ended, microseconds */
+    float black;          /* least light of the dark */
+    bool faded_out;       /* the dark came by degrees */
+    uint32_t returning;   /* frames since the dark ended, the first included; 0: not after a dark */
+    float return_mean;    /* light of that first frame */
+    float found;          /* usual share of blocks found again from frame to frame */
 };
 
 struct scene_finding {
     enum scene_event event;
-    uint32_t back; /* SCENE_CUT: records from the first one of the new scene to this one, >= 1 */
+    uint32_t back; /* SCENE_CUT: records from the first one of the new scene to this one, 1 to
+                      SCENE_BACK_MAX; of a spell of black the second half is the new scene's */
     struct picture_likeness likeness; /* to the frame before; of the first frame all zero */
 };
 

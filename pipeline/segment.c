@@ -31,7 +31,6 @@
 #define SURPRISE_BITS 4   /* least distance from the median */
 #define SURPRISE_REACH 64 /* how far back a surprise's cut may move */
 #define LAG 128           /* records until a place is settled */
-#define VIDEO_LAG 32      /* a scene's change is known within so many */
 #define GAP_BINS 96       /* half octaves of a microsecond */
 #define GAP_LEAST (60 * US_PER_SECOND)
 #define GAP_FIRST US_PER_HOUR /* until enough gaps are known */
@@ -122,8 +121,6 @@ int segmenter_new(enum stream_kind kind, const struct segment_options *options,
     s->sensor = kind == KIND_SENSOR;
     /* A scene ends where the model says so. What moves in it is told inside its moment. */
     s->video = kind == KIND_VIDEO;
-    if (s->video)
-        s->lag = VIDEO_LAG;
     o->no_shift |= s->sensor || s->video;
     o->no_surprise |= s->video;
     *ret = s;

@@ -31,6 +31,7 @@ LIBRARIES = {
     r"sqlite3(ext)?\.h": {"memory"},
     r"cjson/cJSON\.h|cJSON\.h": {"ipc"},
     r"FLAC/.*": {"memory"},
+    r"jpeglib\.h|jerror\.h": {"model"},
     r"uv\.h": {"daemon", "ipc"},
     r"systemd/.*": {"daemon"},
     r"libav\w*/.*|libsw\w*/.*": {"media"},
