@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Nearest neighbour in frozen latents of sound, beside the mean mel cepstra every one begins with.
 
-  bench/audio_knn.py [--build DIR] [--data DIR] [--pcm DIR] [--scale] [--json]
+  bench/audio_knn.py [--build DIR] [--data DIR] [--pcm DIR] [--embed] [--scale] [--json]
 
 ESC-10: each fold against the two others. FSDD: takes 0-4 against 5-49, and each speaker's takes 0-4
 against the other speakers only. One neighbour, cosine. The data lies outside the project; ffmpeg
 decodes it to 16 kHz, into --pcm if that is given (what lies there already is used again).
+--embed takes the latents from `varve embed`, as users do, which decodes by itself and takes minutes.
 --scale prints model/audio_scale.c instead, the constants by which the features are scaled.
 """
 import argparse
@@ -37,6 +38,13 @@ def vectors(program, what, paths):
     if len(rows) != len(paths):
         raise SystemExit(f"{len(paths)} files, {len(rows)} {what}")
     return rows
+
+
+def embedded(varve, paths):
+    """The latents of the files themselves."""
+    out = subprocess.run([varve, "embed", "--kind", "audio", *paths], check=True,
+                         stdout=subprocess.PIPE)
+    return [json.loads(line)["latent"] for line in out.stdout.decode().splitlines()]
 
 
 def unit(v):
@@ -98,6 +106,7 @@ def main():
     parser.add_argument("--data", type=pathlib.Path, default=pathlib.Path(
         os.environ.get("VARVE_SHARED_DATA") or ROOT.parent / "shared/data"))
     parser.add_argument("--pcm", type=pathlib.Path)
+    parser.add_argument("--embed", action="store_true")
     parser.add_argument("--scale", action="store_true")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
@@ -125,14 +134,16 @@ def main():
             fold = {r["file"].rsplit(".", 1)[0]: (r["fold"], r["class_id"])
                     for r in csv.DictReader(f)}
         for what in ("latents", "cepstra"):
-            rows = {n: vectors(program, what, pcm[n]) for n in pcm}
+            rows = {n: embedded(args.build / "cli/varve", sources[n])
+                    if args.embed and what == "latents" else vectors(program, what, pcm[n])
+                    for n in pcm}
             folds = esc10([p.stem for p in pcm["esc10"]], rows["esc10"], fold)
             official, strange = fsdd([p.stem for p in pcm["fsdd"]], rows["fsdd"])
             result[what] = {"esc10": sum(folds) / len(folds), "esc10_folds": folds,
                             "fsdd": official, "fsdd_other_speakers": strange}
-        speed = subprocess.run([program, "speed", *pcm["esc10"]], check=True,
-                               stdout=subprocess.PIPE).stdout.decode().strip()
-    result["speed"] = speed
+        for what in ("speech", "speed"):
+            result[what] = subprocess.run([program, what, *pcm["esc10"]], check=True,
+                                          stdout=subprocess.PIPE).stdout.decode().strip()
     if args.json:
         json.dump(result, sys.stdout, indent=1)
         print()
@@ -142,7 +153,8 @@ def main():
                       ("fsdd_other_speakers", "FSDD, other speakers only")):
         print(f"{name:34}{100 * result['latents'][key]:8.1f}%"
               f"{100 * result['cepstra'][key]:13.1f}%")
-    print(speed)
+    print(f"ESC-10, in which nobody talks: {result['speech']}")
+    print(f"ESC-10, never quiet: {result['speed']}")
     return 0
 
 

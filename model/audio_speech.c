@@ -6,12 +6,15 @@
 
 #define ABOVE_FLOOR 9.0 /* dB */
 #define LEAST_LEVEL (-62.0)
-#define FIRST_BAND 2 /* about 150 to 4000 Hz */
-#define LAST_BAND 28
-#define FLATNESS (-6.0) /* dB; that of noise is about -2, of vowels -8 to -15 */
-#define PITCHED (-22.0) /* below it a whistle rather than a voice */
-#define SWING 3.0       /* dB, deviation of the level inside a record */
-#define HOLD 15         /* frames */
+#define FIRST_BAND 2     /* about 150 Hz */
+#define MIDDLE_BAND 14   /* 950 Hz */
+#define LAST_BAND 28     /* 3600 Hz */
+#define FLATNESS (-10.0) /* dB, geometric against arithmetic mean; that of noise is about -2 */
+#define PITCHED (-22.0)  /* below it a whistle rather than a voice */
+#define OVER_MIDDLE 5.0  /* dB by which low bands stand over those above them */
+#define OVER_HIGH 10.0
+#define SWING 3.0 /* dB, deviation of the level inside a record */
+#define HOLD 15   /* frames */
 /* The network: probabilities at which speech begins and ends, and where it is not worth running. */
 #define BEGINS 0.5
 #define GOES_ON 0.35
@@ -19,16 +22,25 @@
 #define HEARD_LEAST (-65.0)   /* dBFS */
 #define HEARD_AFTER 8         /* steps: a quarter of a second after the last one above it */
 
-/* Geometric against arithmetic mean of the power in the bands of voices, dB. */
-static double flatness(const struct audio_frame *f)
+/* Mean power of some bands, dB. */
+static double power_of(const struct audio_frame *f, int from, int to)
 {
-    double sum = 0, power = 0;
-    int n = LAST_BAND - FIRST_BAND;
-    for (int i = FIRST_BAND; i < LAST_BAND; i++) {
+    double sum = 0;
+    for (int i = from; i < to; i++)
+        sum += pow(10, (double)f->bands[i] / 10);
+    return 10 * log10(sum / (to - from));
+}
+
+/* Power in few bands of those of voices, most of it in the low ones. */
+static bool sounds_voiced(const struct audio_frame *f)
+{
+    double sum = 0, low = power_of(f, FIRST_BAND, MIDDLE_BAND);
+    for (int i = FIRST_BAND; i < LAST_BAND; i++)
         sum += (double)f->bands[i];
-        power += pow(10, (double)f->bands[i] / 10);
-    }
-    return sum / n - 10 * log10(power / n);
+    double flat = sum / (LAST_BAND - FIRST_BAND) - power_of(f, FIRST_BAND, LAST_BAND);
+    return flat < FLATNESS && flat > PITCHED &&
+           low - power_of(f, MIDDLE_BAND, LAST_BAND) > OVER_MIDDLE &&
+           low - power_of(f, LAST_BAND, AUDIO_BANDS) > OVER_HIGH;
 }
 
 static double by_energy(struct audio_speech *s, const struct audio_speech_input *in)
@@ -43,8 +55,7 @@ static double by_energy(struct audio_speech *s, const struct audio_speech_input 
     uint32_t spoken = 0;
     for (uint32_t i = 0; i < in->n; i++) {
         const struct audio_frame *f = &in->frames[i];
-        double flat = (double)f->level < least ? 0 : flatness(f);
-        if (swings && flat < FLATNESS && flat > PITCHED)
+        if (swings && (double)f->level >= least && sounds_voiced(f))
             s->hold = HOLD;
         else if (s->hold)
             s->hold--;

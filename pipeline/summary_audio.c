@@ -5,6 +5,7 @@
  * modes: none; what does not fit is cut.
  */
 #include <math.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "model/audio_encoder.h"
@@ -59,25 +60,41 @@ static void put_loudness(const struct loudness *l, struct wording *w)
         wording_printf(w, ", usually %.0f to %.0f", l->low, l->high);
 }
 
-static void put_title(const struct summariser *s, const struct moment *m, const struct loudness *l,
-                      struct wording *w)
+/* The events of a moment, but for speech where that is told already. */
+static void put_events(const struct summariser *s, bool spoken, struct wording *w)
 {
-    if (l->spoken >= 0.5) {
-        wording_printf(w, "speech for ");
-        wording_span(w, (int64_t)fmax(1, round(l->spoken)) * US_PER_SECOND);
-    }
-    for (uint32_t i = 0; i < s->unusual_count && i < TITLE_EVENTS; i++) {
-        if (s->unusual[i].score < UNUSUAL_ALERT)
+    uint32_t told = 0;
+    for (uint32_t i = 0; i < s->unusual_count && told < TITLE_EVENTS; i++) {
+        const struct unusual *u = &s->unusual[i];
+        if (u->score < UNUSUAL_ALERT || (spoken && strncmp(u->why, "speech", 6) == 0))
             continue;
-        wording_printf(w, "%s%s at ", w->size ? ", " : "", s->unusual[i].why);
-        wording_time(w, s->unusual[i].start);
+        wording_printf(w, "%s%s at ", w->size ? ", " : "", u->why);
+        wording_time(w, u->start);
+        told++;
     }
-    if (w->size == 0)
-        wording_printf(w, l->loud ? "louder than usual" : "nothing but the usual sound");
+}
+
+static void put_title(const struct summariser *s, struct moment *m, const struct loudness *l)
+{
+    char room[64];
+    struct wording title, end;
+    wording_init(&end, room, sizeof(room));
+    wording_printf(&end, "; ");
+    put_loudness(l, &end);
+    /* How loud it was has its place; the events take what is left. */
+    wording_init(&title, m->title, sizeof(m->title) - end.size);
+    bool spoken = l->spoken >= 0.5;
+    if (spoken) {
+        wording_printf(&title, "speech for ");
+        wording_span(&title, (int64_t)fmax(1, round(l->spoken)) * US_PER_SECOND);
+    }
+    put_events(s, spoken, &title);
+    if (title.size == 0)
+        wording_printf(&title, l->loud ? "louder than usual" : "nothing but the usual sound");
     else if (!l->loud && l->spoken * US_PER_SECOND < (double)(m->end - m->start) / 2)
-        wording_printf(w, ", quiet otherwise");
-    wording_printf(w, "; ");
-    put_loudness(l, w);
+        wording_printf(&title, ", quiet otherwise");
+    title.room = sizeof(m->title);
+    wording_put(&title, room, end.size);
 }
 
 /* Where somebody spoke, one line each. */
@@ -122,11 +139,10 @@ static void put_gist(const struct summariser *s, const struct noted *notes, cons
 
 void sum_audio(struct summariser *s, const struct noted *notes, struct moment *m)
 {
-    struct wording title, gist;
+    struct wording gist;
     struct loudness l;
-    wording_init(&title, m->title, sizeof(m->title));
     wording_init(&gist, s->gist, sizeof(s->gist));
     measure(s, notes, m, &l);
-    put_title(s, m, &l, &title);
+    put_title(s, m, &l);
     put_gist(s, notes, m, &l, &gist);
 }

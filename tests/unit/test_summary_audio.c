@@ -72,6 +72,28 @@ START_TEST(events_speech_and_loudness_are_told)
 }
 END_TEST
 
+START_TEST(many_events_leave_room_for_the_loudness)
+{
+    struct summariser *s = fresh();
+    struct moment m;
+    learn_usual(s);
+    usual(START, -42);
+    for (int i = 5; i < COUNT; i += 10) {
+        notes[i] = (struct noted){.bits = 30 - (float)i / 10, .z = 20, .score = 0.7f};
+        notes[i].traits[AUDIO_LEVEL] = -42;
+        memset(notes[i].why, i < 10 ? 's' : 'x', 90);
+        memcpy(notes[i].why, "speech", i < 10 ? 6 : 0);
+        notes[i].traits[AUDIO_SPEECH] = i < 10;
+    }
+    sum(s, &m);
+    ck_assert_ptr_nonnull(strstr(m.title, "speech for 1 s, xxx"));
+    ck_assert_ptr_null(strstr(m.title, "speechss"));
+    ck_assert_ptr_nonnull(strstr(m.title, "; -42 dBFS, usually -44 to -40"));
+    ck_assert_uint_lt(strlen(m.title), sizeof(m.title));
+    summariser_free(s);
+}
+END_TEST
+
 START_TEST(an_eventless_moment_says_so)
 {
     struct summariser *s = fresh();
@@ -113,6 +135,7 @@ int main(void)
     Suite *suite = suite_create("summary_audio");
     TCase *tests = tcase_create("summary_audio");
     tcase_add_test(tests, events_speech_and_loudness_are_told);
+    tcase_add_test(tests, many_events_leave_room_for_the_loudness);
     tcase_add_test(tests, an_eventless_moment_says_so);
     tcase_add_test(tests, the_usual_survives_a_save);
     suite_add_tcase(suite, tests);
