@@ -38,6 +38,14 @@ void arena_reset(struct arena *a)
     a->current = a->first;
 }
 
+void arena_trim(struct arena *a, size_t keep)
+{
+    if (arena_size(a) > keep)
+        arena_deinit(a);
+    else
+        arena_reset(a);
+}
+
 void *arena_alloc(struct arena *a, size_t size)
 {
     if (size > SIZE_MAX / 2)

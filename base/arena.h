@@ -18,6 +18,9 @@ struct arena {
 void arena_init(struct arena *a, size_t chunk_size);
 void arena_deinit(struct arena *a);
 void arena_reset(struct arena *a);
+/* Resets it, and gives all of it back where it has grown beyond `keep` bytes: one that lives long.
+ */
+void arena_trim(struct arena *a, size_t keep);
 /* 16-byte aligned, not zeroed; NULL when memory is out. */
 void *arena_alloc(struct arena *a, size_t size);
 /* A copy with a NUL behind it. */

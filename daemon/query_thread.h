@@ -9,6 +9,8 @@
 
 struct daemon;
 
+#define QUERY_ARENA_KEPT (4u << 20) /* a larger answer gives its room back */
+
 struct query_thread {
     struct reader *reader; /* opened at the first question */
     struct arena arena;    /* one answer's results */

@@ -23,6 +23,7 @@
 
 #define SLICE 256            /* records between two looks at the stop */
 #define RELEARNT_MOMENTS 400 /* that a start learns from again at most, 100,000 records */
+#define RELEARNT_MEDIA 40    /* of sound and pictures, which take a hundred times as long */
 
 static void refuse(struct live_stream *s, struct batch *b, int status)
 {
@@ -425,13 +426,14 @@ static void relearn(void *arg, const struct record *records, uint32_t count)
 static void catch_up(struct live_stream *s, unsigned thread)
 {
     struct errmsg err;
+    bool media = s->row.kind == KIND_AUDIO || s->row.kind == KIND_VIDEO;
     int rc = ensure_reader(s->daemon, thread, &err);
     if (rc == 0)
         rc = tell_channels(s, s->channels_stored);
     if (rc == 0)
         rc = evidence_after(s->daemon->model_readers[thread], s->row.id,
-                            pipeline_stream_observed(s->pipeline), RELEARNT_MOMENTS, relearn,
-                            s->pipeline, &err);
+                            pipeline_stream_observed(s->pipeline),
+                            media ? RELEARNT_MEDIA : RELEARNT_MOMENTS, relearn, s->pipeline, &err);
     if (rc != 0)
         log_warn("stream %s: what was stored since the last snapshot is not learnt again: %s",
                  s->row.name, err_text(rc));

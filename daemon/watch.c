@@ -199,7 +199,7 @@ static void look_run(struct work *work, unsigned thread)
         look_by_query(l, t, &filter, &err);
     else
         look_by_surprise(l, t, &filter, &err);
-    arena_reset(&t->arena);
+    arena_trim(&t->arena, QUERY_ARENA_KEPT);
 }
 
 static void look_done(struct work *work)

@@ -18,6 +18,7 @@
 #include "memory/keep_internal.h"
 
 #define ARENA_CHUNK (64u << 10)
+#define ARENA_KEPT (4u << 20)
 
 static const char *const statement_sql[ERASE_STATEMENT_COUNT] = {
 #define ERASE_SQL(name, sql) sql,
@@ -166,7 +167,7 @@ int erase_load(struct store *s, int64_t id, struct erased *ret, struct errmsg *e
     int r = erase_prepare(s, err);
     if (r)
         return r;
-    arena_reset(&s->erasure->arena);
+    arena_trim(&s->erasure->arena, ARENA_KEPT);
     *ret = (struct erased){.id = id};
     sqlite3_stmt *q = erase_stmt(s, ERASE_LOAD);
     sqlite3_bind_int64(q, 1, id);

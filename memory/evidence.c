@@ -31,6 +31,7 @@ enum column {
 };
 enum body { BODY_PLAIN = 0, BODY_ZSTD = 1, BODY_FLAC = 2 };
 
+#define BODY_KEPT (1u << 20) /* by a thread, for the next one */
 #define LEVEL_TRANSIENT 1 /* the journal's: sound is not packed for some seconds */
 
 static int columns_of(const struct record *records, uint32_t count)
@@ -154,6 +155,13 @@ static int put_samples(struct buf *b, struct buf *scratch, const struct record *
     return put_values(b, scratch, records, count);
 }
 
+/* Also takes the sticky failure away. */
+static void drop_body(struct buf *b)
+{
+    buf_deinit(b);
+    *b = (struct buf){0};
+}
+
 static int make_body(struct thread_state *t, const struct record *records, uint32_t count)
 {
     struct buf *b = &t->body;
@@ -169,8 +177,7 @@ static int make_body(struct thread_state *t, const struct record *records, uint3
     if (columns & COLUMN_MEDIA)
         put_bytes(b, records, count, offsetof(struct record, media));
     if (buf_failed(b) || r == ERR_NOMEM) {
-        buf_deinit(b); /* also takes the sticky failure away */
-        *b = (struct buf){0};
+        drop_body(b);
         return ERR_NOMEM;
     }
     return r ? r : b->size > EVIDENCE_BODY_MAX ? ERR_LIMIT : 0;
@@ -213,18 +220,10 @@ static int put_flac(const struct buf *body, size_t sound, struct buf *out)
     return flac_encode(body->data + head, sound, out);
 }
 
-int evidence_encode(const struct record *records, uint32_t count, int level, struct buf *out)
+/* The header and the body of the thread, packed. */
+static int put_block(struct thread_state *t, const struct record *records, uint32_t count,
+                     int level, struct buf *out)
 {
-    if (count == 0)
-        return ERR_INVALID;
-    if (count > EVIDENCE_RECORDS_MAX)
-        return ERR_LIMIT;
-    struct thread_state *t = thread_state_get();
-    if (!t)
-        return ERR_NOMEM;
-    int r = make_body(t, records, count);
-    if (r)
-        return r;
     size_t at = out->size, size = t->body.size, sound = 0;
     enum body as = choose_body(records, count, level, &sound);
     if (buf_reserve(out, EVIDENCE_HEADER + size))
@@ -236,9 +235,9 @@ int evidence_encode(const struct record *records, uint32_t count, int level, str
     buf_put_u32(out, count);
     buf_put_u32(out, (uint32_t)size);
     buf_append(out, hash.digest, sizeof(hash.digest));
-    r = as == BODY_ZSTD   ? put_zstd(t, level, out)
-        : as == BODY_FLAC ? put_flac(&t->body, sound, out)
-                          : 0;
+    int r = as == BODY_ZSTD   ? put_zstd(t, level, out)
+            : as == BODY_FLAC ? put_flac(&t->body, sound, out)
+                              : 0;
     if (r || buf_failed(out)) {
         out->size = at;
         return ERR_NOMEM;
@@ -249,6 +248,23 @@ int evidence_encode(const struct record *records, uint32_t count, int level, str
         buf_append(out, t->body.data, size);
     }
     return buf_failed(out) ? ERR_NOMEM : 0;
+}
+
+int evidence_encode(const struct record *records, uint32_t count, int level, struct buf *out)
+{
+    if (count == 0)
+        return ERR_INVALID;
+    if (count > EVIDENCE_RECORDS_MAX)
+        return ERR_LIMIT;
+    struct thread_state *t = thread_state_get();
+    if (!t)
+        return ERR_NOMEM;
+    int r = make_body(t, records, count);
+    if (r == 0)
+        r = put_block(t, records, count, level, out);
+    if (t->body.capacity > BODY_KEPT)
+        drop_body(&t->body);
+    return r;
 }
 
 int evidence_info(struct slice block, struct evidence_info *ret, struct errmsg *err)

@@ -15,6 +15,7 @@
 #include "memory/words_internal.h"
 
 #define SCRATCH_CHUNK (256u << 10)
+#define SCRATCH_KEPT (4u << 20) /* what a memory of sound or pictures needed goes again */
 #define STREAMS_MAX 65536
 
 #define MOMENT_COLUMNS                                                                             \
@@ -210,7 +211,7 @@ int reader_statement(struct reader *r, enum reader_sql which, sqlite3_stmt **ret
 
 int reader_begin(struct reader *r, struct errmsg *err)
 {
-    arena_reset(&r->scratch);
+    arena_trim(&r->scratch, SCRATCH_KEPT);
     return sql_exec(r->db, "BEGIN", err);
 }
 

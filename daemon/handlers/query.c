@@ -402,7 +402,7 @@ static void query_run(struct work *work, unsigned thread)
                       .used = &q->used,
                       .err = &q->err};
     q->status = answer(&a);
-    arena_reset(&t->arena);
+    arena_trim(&t->arena, QUERY_ARENA_KEPT);
 }
 
 static void query_done(struct work *work)

@@ -61,6 +61,12 @@ START_TEST(arena)
         ck_assert_ptr_nonnull(arena_alloc(&a, 100));
     ck_assert_uint_eq(arena_size(&a), size);
     ck_assert_uint_eq(mem_thread_allocations(), before); /* a warm arena allocates nothing */
+    arena_trim(&a, size);
+    ck_assert_ptr_eq(arena_alloc(&a, 10), first);
+    ck_assert_uint_eq(arena_size(&a), size);
+    arena_trim(&a, size - 1);
+    ck_assert_uint_eq(arena_size(&a), 0);
+    ck_assert_ptr_nonnull(arena_alloc(&a, 10));
     arena_deinit(&a);
     arena_deinit(NULL);
 }
