@@ -59,6 +59,8 @@ static const struct args_option raw_options[] = {
     END};
 static const struct args_option similar_options[] = {
     {"--text", ARGS_TEXT, "TEXT", "text", "like this text, instead of a memory"},
+    {"--file", ARGS_TEXT, "FILE", NULL, "like this sound or video, up to its first minute"},
+    {"--kind", ARGS_TEXT, "KIND", "kind", "audio or video: what of FILE; audio"},
     LIMIT,
     SPAN,
     STREAMS,
@@ -113,7 +115,7 @@ const struct command commands[] = {
     {"raw", "ID", "The original records of a memory", 1, 1, NULL, API_MEMORY_RAW, false,
      raw_options, run_raw, NULL},
     {"similar", "[ID]", "Memories like this one", 0, 1, "id", API_MEMORY_SIMILAR, false,
-     similar_options, run_call, NULL},
+     similar_options, run_similar, NULL},
     {"surprise", "", "What was unusual, most unusual first", 0, 0, NULL, API_PREDICT_SURPRISE,
      false, surprise_options, run_call, NULL},
     {"forecast", "STREAM [CHANNEL]", "What comes next, with intervals", 1, 2, NULL,

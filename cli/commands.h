@@ -21,6 +21,8 @@ int run_raw(struct args *a);
 int run_forecast(struct args *a);
 int run_entities(struct args *a);
 int run_metrics(struct args *a);
+/* similar.c */
+int run_similar(struct args *a);
 /* keep.c */
 int run_remember(struct args *a);
 int run_feedback(struct args *a);
