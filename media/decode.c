@@ -33,6 +33,7 @@ struct decode {
     int held_count;
     int64_t held_bytes;
     int64_t interval;   /* video: microseconds between two wanted pictures */
+    int64_t slack;      /* see media_slack */
     int64_t taken;      /* pts in microseconds of the last picture that became a record */
     bool wanting;       /* a picture is due and has not come out of the decoder yet */
     int64_t end;        /* where the last packet of any stream ends, microseconds */
@@ -76,7 +77,7 @@ static int choose_stream(struct decode *d, const AVCodec **ret_codec, struct err
     const AVCodecParameters *p = d->stream->codecpar;
     if ((int64_t)p->width * p->height > MEDIA_PIXELS_MAX)
         return err_set(err, ERR_LIMIT,
-                       "%.200s: pictures of %dx%d, at most %lld megapixels are read",
+                       "%.200s: pictures of %dx%d: larger ones than %lld megapixels are not read",
                        media_label(d->o), p->width, p->height, MEDIA_PIXELS_MAX >> 20);
     return 0;
 }
@@ -105,6 +106,18 @@ static int open_codec(struct decode *d, const AVCodec *codec, struct errmsg *err
     return 0;
 }
 
+/* How long a picture stays, as far as the input says. */
+static int64_t frame_step(const struct decode *d)
+{
+    AVRational rate = d->stream->avg_frame_rate;
+    if (rate.num <= 0 || rate.den <= 0)
+        rate = d->stream->r_frame_rate;
+    if (rate.num <= 0 || rate.den <= 0)
+        rate = (AVRational){25, 1};
+    int64_t step = av_rescale(US_PER_SECOND, rate.den, rate.num);
+    return step < 1 ? 1 : step > US_PER_SECOND * 60 ? US_PER_SECOND * 60 : step;
+}
+
 static int begin(struct decode *d, struct errmsg *err)
 {
     const AVCodec *codec = NULL;
@@ -119,6 +132,8 @@ static int begin(struct decode *d, struct errmsg *err)
         d->in->format->streams[i]->discard =
             ours || d->in->origin == MEDIA_FILE ? AVDISCARD_DEFAULT : AVDISCARD_ALL;
     }
+    d->slack = media_slack(d->interval, frame_step(d));
+    media_decoding_begins();
     media_times_init(&d->times, d->o, d->in, clock_now(clock_system()));
     r = d->o->kind == KIND_AUDIO ? media_audio_new(&d->times, d->sink, &d->audio)
                                  : media_video_new(d->o, &d->times, d->sink, &d->video);
@@ -126,18 +141,6 @@ static int begin(struct decode *d, struct errmsg *err)
 }
 
 /* ---- frames ---- */
-
-/* How long a picture stays, as far as the input says. */
-static int64_t frame_step(const struct decode *d)
-{
-    AVRational rate = d->stream->avg_frame_rate;
-    if (rate.num <= 0 || rate.den <= 0)
-        rate = d->stream->r_frame_rate;
-    if (rate.num <= 0 || rate.den <= 0)
-        rate = (AVRational){25, 1};
-    int64_t step = av_rescale(US_PER_SECOND, rate.den, rate.num);
-    return step < 1 ? 1 : step > US_PER_SECOND * 60 ? US_PER_SECOND * 60 : step;
-}
 
 /* ERR_PARSE and ERR_LIMIT are about this frame; other codes end it all. */
 static int take_frame(struct decode *d, struct errmsg *err)
@@ -220,7 +223,7 @@ static int decode_held(struct decode *d, struct errmsg *err)
 static bool can_wait(const struct decode *d, int64_t pts)
 {
     return !d->wanting && pts != AV_NOPTS_VALUE && d->taken != AV_NOPTS_VALUE &&
-           pts < d->taken + d->interval - d->interval / 10 && pts > d->taken - US_PER_SECOND;
+           pts < d->taken + d->interval - d->slack && pts > d->taken - US_PER_SECOND;
 }
 
 static int hold(struct decode *d, struct errmsg *err)
@@ -332,6 +335,12 @@ static bool is_cut(const struct decode *d, double *ret_seconds, double *ret_of)
     return d->end - start < f->duration - slack;
 }
 
+/* FFmpeg has a bound of its own, which it words as if the file were damaged. */
+static bool is_about_size(const char *reason)
+{
+    return strstr(reason, "Invalid image size") || strstr(reason, "Picture size");
+}
+
 /* All was read: what is there to say about it? */
 static int verdict(struct decode *d, struct errmsg *err)
 {
@@ -339,6 +348,9 @@ static int verdict(struct decode *d, struct errmsg *err)
     if (media_input_is_live(d->in))
         return err_set(err, ERR_CLOSED, "%.200s: stopped sending%s%s", media_label(d->o),
                        d->damaged ? ": " : "", d->damaged ? d->first_damage.text : "");
+    if (d->video && media_sink_count(d->sink) == 0 && is_about_size(d->first_damage.text))
+        return err_set(err, ERR_LIMIT, "%.200s: larger pictures than %lld megapixels are not read",
+                       media_label(d->o), MEDIA_PIXELS_MAX >> 20);
     if (d->damaged > 0)
         return err_set(err, ERR_PARSE, "%.200s: %" PRIu64 " place%s of it %s damaged: %s",
                        media_label(d->o), d->damaged, d->damaged == 1 ? "" : "s",
@@ -346,6 +358,9 @@ static int verdict(struct decode *d, struct errmsg *err)
     if (media_sink_count(d->sink) == 0)
         return err_set(err, ERR_PARSE, "%.200s: not a single %s could be decoded",
                        media_label(d->o), d->audio ? "sound" : "picture");
+    if (media_complaints() > 0)
+        return err_set(err, ERR_PARSE, "%.200s: is damaged: %s", media_label(d->o),
+                       media_reason(0));
     if (is_cut(d, &seconds, &of))
         return err_set(err, ERR_PARSE,
                        "%.200s: ends after %.1f s, though it says that it has %.1f s",

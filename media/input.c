@@ -5,14 +5,16 @@
  * opened by the library, with the whole process still at liberty; what they say is looked at
  * afterwards.
  */
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <libavdevice/avdevice.h>
+#include <libavdevice/version.h>
 
 #include "base/clock.h"
 #include "media/sandbox.h"
@@ -22,12 +24,26 @@
 #define NET_TIMEOUT "15000000" /* microseconds */
 
 static char last_complaint[200];
+static uint64_t complaints;
+static bool decoding;
+
+/* Before the wanted stream is chosen, decoders are tried on others, whose damage is none of ours.
+ */
+static bool concerns_us(void *object)
+{
+    const AVClass *class = object ? *(const AVClass **)object : NULL;
+    if (decoding || !class)
+        return decoding;
+    AVClassCategory category = class->get_category ? class->get_category(object) : class->category;
+    return category == AV_CLASS_CATEGORY_DEMUXER;
+}
 
 /* FFmpeg's words are kept for the message that will need them; nobody reads them by themselves. */
 static void on_log(void *object, int level, const char *format, va_list ap)
 {
     if (level > AV_LOG_ERROR)
         return;
+    complaints += concerns_us(object);
     char text[sizeof(last_complaint)];
     vsnprintf(text, sizeof(text), format, ap);
     size_t n = strcspn(text, "\n");
@@ -37,6 +53,16 @@ static void on_log(void *object, int level, const char *format, va_list ap)
     text[n] = '\0';
     if (n > 0)
         memcpy(last_complaint, text, sizeof(text));
+}
+
+void media_decoding_begins(void)
+{
+    decoding = true;
+}
+
+uint64_t media_complaints(void)
+{
+    return complaints;
 }
 
 const char *media_reason(int code)
@@ -87,15 +113,35 @@ static const char *device_of(const char *url, const char **ret_name)
     return NULL;
 }
 
+/*
+ * libavdevice brings eighty libraries along, some of which start threads: three times the start-up
+ * cost, for nothing where a file is read.
+ */
+static int load_devices(struct errmsg *err)
+{
+    static const char name[] = "libavdevice.so." AV_STRINGIFY(LIBAVDEVICE_VERSION_MAJOR);
+    setenv("OPENBLAS_NUM_THREADS", "1", 1);
+    void *library = dlopen(name, RTLD_NOW);
+    void *symbol = library ? dlsym(library, "avdevice_register_all") : NULL;
+    if (!symbol)
+        return err_set(err, ERR_UNSUPPORTED, "devices cannot be read: %s", dlerror());
+    void (*register_all)(void);
+    memcpy(&register_all, &symbol, sizeof(symbol));
+    register_all();
+    return 0;
+}
+
 static int open_device(const struct media_options *o, const char *device, const char *name,
                        struct media_input *in, struct errmsg *err)
 {
-    avdevice_register_all();
+    int r = load_devices(err);
+    if (r != 0)
+        return r;
     const AVInputFormat *format = av_find_input_format(device);
     if (!format)
         return err_set(err, ERR_UNSUPPORTED, "%s: FFmpeg was built without %s", o->url, device);
     in->origin = MEDIA_DEVICE;
-    int r = avformat_open_input(&in->format, name, format, NULL);
+    r = avformat_open_input(&in->format, name, format, NULL);
     return r < 0 ? fail(o, r, "cannot be opened", err) : 0;
 }
 
@@ -123,6 +169,7 @@ static int open_file(const struct media_options *o, struct media_input *in, stru
     if (S_ISREG(st.st_mode) && st.st_size == 0)
         return err_set(err, ERR_PARSE, "%s: is empty", o->url);
     in->origin = S_ISREG(st.st_mode) ? MEDIA_FILE : MEDIA_PIPE;
+    in->size = st.st_size;
     in->mtime = st.st_mtim.tv_sec * US_PER_SECOND + st.st_mtim.tv_nsec / 1000;
     return 0;
 }

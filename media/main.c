@@ -115,33 +115,59 @@ static int open_sink(const struct arguments *a, struct media_sink **ret, struct 
 }
 
 /* What the watchdog says goes where the records went, or to people. */
-static void begin_watching(const struct arguments *a, struct buf *message)
+static void put_message(const struct arguments *a, struct buf *out, const char *what,
+                        double seconds)
+{
+    struct errmsg text;
+    err_set(&text, 0, "%.200s: %s %.0f s", media_label(&a->media), what, seconds);
+    struct frame_error e = {
+        .code = ERR_TIMEOUT, .name = {"media", 5}, .text = {text.text, strlen(text.text)}};
+    if (a->stream)
+        buf_printf(out, "varve-media: %s\n", text.text);
+    else
+        frame_put_error(out, &e);
+}
+
+static void watch_stalls(const struct arguments *a, struct buf *message)
 {
     double seconds = MEDIA_STALL;
     if (a->media.kind == KIND_VIDEO && a->media.fps < MEDIA_FPS)
         seconds *= MEDIA_FPS / a->media.fps;
-    struct errmsg text;
-    err_set(&text, 0, "%.200s: nothing came of it for %.0f s", media_label(&a->media), seconds);
-    struct frame_error e = {
-        .code = ERR_TIMEOUT, .name = {"media", 5}, .text = {text.text, strlen(text.text)}};
-    if (a->stream)
-        buf_printf(message, "varve-media: %s\n", text.text);
-    else
-        frame_put_error(message, &e);
-    if (!buf_failed(message))
-        watchdog_init(a->stream ? STDERR_FILENO : STDOUT_FILENO, message->data, message->size,
-                      (unsigned)seconds);
+    put_message(a, message, "nothing came of it for", seconds);
+    watchdog_init(a->stream ? STDERR_FILENO : STDOUT_FILENO,
+                  (struct slice){message->data, message->size}, (unsigned)seconds);
+}
+
+/* A small file that keeps a decoder busy for long was made to. */
+static int limit_cpu(const struct arguments *a, const struct media_input *in, struct buf *message,
+                     struct errmsg *err)
+{
+    if (in->origin != MEDIA_FILE || a->media.live)
+        return 0;
+    int64_t seconds = MEDIA_CPU + MEDIA_CPU_MIB * (in->size >> 20);
+    if (seconds > MEDIA_CPU_MAX)
+        seconds = MEDIA_CPU_MAX;
+    put_message(a, message, "is too much work for its size: it has taken", (double)seconds);
+    return watchdog_limit_cpu((struct slice){message->data, message->size}, (unsigned)seconds, err);
 }
 
 static int run(const struct arguments *a, struct media_input *in, struct media_sink *sink,
                struct errmsg *err)
 {
+    struct buf stalled = {0}, endless = {0};
+    watch_stalls(a, &stalled);
     int r = media_input_open(&a->media, in, err);
     if (r == 0)
-        r = sandbox_lock(in->origin, a->media.live, a->stream != NULL, err);
+        r = limit_cpu(a, in, &endless, err);
+    if (r == 0)
+        r = sandbox_lock(in->origin, a->stream != NULL, err);
     if (r == 0)
         r = media_input_probe(&a->media, in, err);
-    return r ? r : media_decode(&a->media, in, sink, err);
+    if (r == 0)
+        r = media_decode(&a->media, in, sink, err);
+    watchdog_rest();
+    /* The watchdog's messages stay as long as it can bark, which is to the end. */
+    return r;
 }
 
 int main(int argc, char **argv)
@@ -149,7 +175,6 @@ int main(int argc, char **argv)
     struct arguments a;
     struct media_input in = {.fd = -1};
     struct media_sink *sink = NULL;
-    struct buf message = {0};
     struct errmsg err = {""}, at_end = {""};
     int status = parse(argc, argv, &a);
     if (status)
@@ -158,7 +183,6 @@ int main(int argc, char **argv)
     if (r == 0)
         r = open_sink(&a, &sink, &err);
     if (r == 0) {
-        begin_watching(&a, &message);
         r = run(&a, &in, sink, &err);
         int ended = media_sink_end(sink, r, err.text, &at_end);
         if (r == 0 && ended != 0) {
@@ -170,7 +194,6 @@ int main(int argc, char **argv)
         fprintf(stderr, "varve-media: %s\n", err.text[0] ? err.text : err_text(r));
     media_input_close(&in);
     media_sink_free(sink);
-    buf_deinit(&message);
     /* Not exit: what libraries do at the end may ask for more than is allowed here. */
     fflush(stderr);
     _exit(r != 0);

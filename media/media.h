@@ -26,7 +26,10 @@
 #define MEDIA_SAMPLE_RATE_MIN 1000    /* of sound as it comes */
 #define MEDIA_SAMPLE_RATE_MAX 768000
 #define MEDIA_CHANNELS_MAX 64
-#define MEDIA_STALL 30          /* seconds without a record, or from a camera without a frame */
+#define MEDIA_STALL 30   /* seconds without a record, or from a camera without a frame */
+#define MEDIA_CPU 10     /* seconds of CPU time that a file may take */
+#define MEDIA_CPU_MIB 60 /* and for each MiB of it */
+#define MEDIA_CPU_MAX 21600
 #define MEDIA_GAP (US_PER_HOUR) /* a longer jump of an input's times is an error of the input */
 #define MEDIA_SPAN (31 * US_PER_DAY) /* of one file */
 
@@ -51,6 +54,7 @@ enum media_origin {
 struct media_input {
     enum media_origin origin;
     int fd;                  /* file and pipe; else -1 */
+    int64_t size;            /* file; bytes */
     int64_t mtime;           /* file; microseconds UTC */
     AVFormatContext *format; /* device and network: open already */
     AVIOContext *io;         /* file and pipe */
@@ -65,6 +69,10 @@ void media_input_close(struct media_input *in);
 bool media_input_is_live(const struct media_input *in);
 /* What the input is called in messages. */
 const char *media_label(const struct media_options *o);
+/* From here on only the wanted stream is decoded. */
+void media_decoding_begins(void);
+/* How often FFmpeg found something wrong with the container, or with the wanted stream. */
+uint64_t media_complaints(void);
 /* What FFmpeg said last was wrong, "" when nothing; `code` is its return value. */
 const char *media_reason(int code);
 
@@ -123,6 +131,12 @@ int media_audio_frame(struct media_audio *a, const AVFrame *frame, int64_t pts, 
 /* The rest, shorter than a whole record. */
 int media_audio_end(struct media_audio *a, struct errmsg *err);
 void media_audio_free(struct media_audio *a);
+
+/* How much too early a picture may be: times are rounded to the input's own grid. */
+static inline int64_t media_slack(int64_t interval, int64_t step)
+{
+    return step / 2 < interval / 10 ? step / 2 : interval / 10;
+}
 
 int media_video_new(const struct media_options *o, struct media_times *times,
                     struct media_sink *sink, struct media_video **ret);

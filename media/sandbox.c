@@ -17,7 +17,6 @@
 #include <unistd.h>
 
 #define ADDRESS_SPACE (2ULL << 30) /* an 8K picture with all its references fits */
-#define CPU_SECONDS (6 * 3600)     /* of a file */
 #define DESCRIPTORS 64
 
 /* The sanitizers' shadow memory alone is larger than any bound. */
@@ -101,6 +100,7 @@ static const int always[] = {
     SCMP_SYS(restart_syscall),
     SCMP_SYS(set_robust_list),
     SCMP_SYS(getrlimit),
+    SCMP_SYS(rseq),
 };
 
 /* Of a connection that is open: to a camera, a sound server, the daemon. */
@@ -149,13 +149,8 @@ static int add_checked(scmp_filter_ctx ctx)
     return r;
 }
 
-int sandbox_lock(enum media_origin origin, bool live, bool socket, struct errmsg *err)
+int sandbox_lock(enum media_origin origin, bool socket, struct errmsg *err)
 {
-    if (origin == MEDIA_FILE && !live) {
-        int limited = limit(RLIMIT_CPU, CPU_SECONDS, "CPU time", err);
-        if (limited != 0)
-            return limited;
-    }
     scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_KILL_PROCESS);
     if (!ctx)
         return err_set(err, ERR_NOMEM, "out of memory");
@@ -183,26 +178,29 @@ int sandbox_lock(enum media_origin origin, bool live, bool socket, struct errmsg
 
 static struct {
     int fd;
-    const void *what;
-    size_t size;
+    struct slice stalled, endless;
     unsigned seconds;
 } watchdog;
 
-static void on_alarm(int number)
+static void on_signal(int number)
 {
-    (void)number;
-    ssize_t n = write(watchdog.fd, watchdog.what, watchdog.size);
+    const struct slice *s = number == SIGXCPU ? &watchdog.endless : &watchdog.stalled;
+    ssize_t n = write(watchdog.fd, s->data, s->size);
     _exit(n < 0 ? 2 : 1);
 }
 
-void watchdog_init(int fd, const void *what, size_t size, unsigned seconds)
+static void answer(int number)
+{
+    struct sigaction action = {.sa_handler = on_signal};
+    sigaction(number, &action, NULL);
+}
+
+void watchdog_init(int fd, struct slice stalled, unsigned seconds)
 {
     watchdog.fd = fd;
-    watchdog.what = what;
-    watchdog.size = size;
+    watchdog.stalled = stalled;
     watchdog.seconds = seconds;
-    struct sigaction action = {.sa_handler = on_alarm};
-    sigaction(SIGALRM, &action, NULL);
+    answer(SIGALRM);
     watchdog_feed();
 }
 
@@ -214,4 +212,14 @@ void watchdog_feed(void)
 void watchdog_rest(void)
 {
     alarm(0);
+}
+
+int watchdog_limit_cpu(struct slice endless, unsigned seconds, struct errmsg *err)
+{
+    struct rlimit bound = {seconds, seconds + 5}; /* the hard one, if the handler does not end it */
+    watchdog.endless = endless;
+    answer(SIGXCPU);
+    if (setrlimit(RLIMIT_CPU, &bound) != 0)
+        return err_set(err, err_from_errno(errno), "the limit of CPU time: %s", strerror(errno));
+    return 0;
 }

@@ -175,8 +175,7 @@ int media_video_frame(struct media_video *v, AVFrame *frame, int64_t pts, int64_
         (int64_t)frame->width * frame->height > MEDIA_PIXELS_MAX)
         return err_set(err, ERR_LIMIT, "a picture of %dx%d", frame->width, frame->height);
     int64_t time = media_times_map(v->times, pts, step, now);
-    /* Times are rounded to the input's own grid: a tenth early is not too early. */
-    if (v->any && time < v->due - v->interval / 10 && time > v->due - 2 * v->interval)
+    if (v->any && time < v->due - media_slack(v->interval, step) && time > v->due - 2 * v->interval)
         return 0;
     int r = send_picture(v, frame, time, err);
     if (r != 0)

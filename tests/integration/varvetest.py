@@ -47,7 +47,7 @@ SANITIZER = ("ERROR: AddressSanitizer", "ERROR: LeakSanitizer", "WARNING: Thread
              ": runtime error: ")
 
 PROGRAMS = {"varved": "daemon", "varve": "cli", "varve-dump": "memory",
-            "sample-db": "tests/sample"}
+            "sample-db": "tests/sample", "varve-media": "media"}
 
 
 def program(name):

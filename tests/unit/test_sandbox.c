@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -22,7 +23,7 @@ static int locked(enum media_origin origin, bool socket, int (*act)(void))
     pid_t pid = fork();
     ck_assert_int_ge(pid, 0);
     if (pid == 0) {
-        if (sandbox_limit(NULL) != 0 || sandbox_lock(origin, false, socket, NULL) != 0)
+        if (sandbox_limit(NULL) != 0 || sandbox_lock(origin, socket, NULL) != 0)
             _exit(99);
         _exit(act());
     }
@@ -150,25 +151,51 @@ START_TEST(test_each_origin_gets_its_own)
 }
 END_TEST
 
-static const char words[] = "too long";
+static const struct slice stalled = {"stalled", 7}, endless = {"endless", 7};
 
 static int stall(void)
 {
-    watchdog_init(pair[0], words, sizeof(words), 1);
+    watchdog_init(pair[1], stalled, 1);
     while (sched_yield() == 0)
         continue; /* nothing comes out of it */
     return 0;
 }
 
+static int work_for_ever(void)
+{
+    watchdog_init(pair[1], stalled, 60);
+    for (;;)
+        watchdog_feed();
+    return 0;
+}
+
+static void assert_says(int (*act)(void), const char *what)
+{
+    char got[16];
+    ck_assert_int_eq(pipe(pair), 0);
+    assert_exit(locked(MEDIA_FILE, false, act), 1);
+    close(pair[1]);
+    ssize_t n = read(pair[0], got, sizeof(got));
+    ck_assert_int_eq(n, (ssize_t)strlen(what));
+    ck_assert(memcmp(got, what, strlen(what)) == 0);
+    close(pair[0]);
+}
+
 START_TEST(test_watchdog)
 {
-    char got[sizeof(words)];
-    ck_assert_int_eq(pipe(pair), 0);
-    int swap = pair[0];
-    pair[0] = pair[1];
-    assert_exit(locked(MEDIA_FILE, false, stall), 1);
-    ck_assert_int_eq(read(swap, got, sizeof(got)), sizeof(words));
-    ck_assert_str_eq(got, words);
+    assert_says(stall, "stalled");
+    watchdog_init(-1, stalled, 1000);
+    ck_assert_int_gt(alarm(0), 0);
+    watchdog_feed();
+    watchdog_rest();
+    ck_assert_int_eq(alarm(0), 0);
+}
+END_TEST
+
+START_TEST(test_too_much_work)
+{
+    ck_assert_int_eq(watchdog_limit_cpu(endless, 1, NULL), 0); /* the child has it from us */
+    assert_says(work_for_ever, "endless");
 }
 END_TEST
 
@@ -180,6 +207,7 @@ int main(void)
     tcase_add_test(c, test_what_ends_it);
     tcase_add_test(c, test_each_origin_gets_its_own);
     tcase_add_test(c, test_watchdog);
+    tcase_add_test(c, test_too_much_work);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_ENV);
