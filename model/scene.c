@@ -205,7 +205,7 @@ void scene_walk(struct scene *s, struct state *state)
     if (!pictures || state->failed)
         return;
     state_u64(state, &s->seen, UINT64_MAX);
-    state_i64(state, &s->time);
+    state_time(state, &s->time);
     walk_picture(&s->last, state);
     walk_picture(&s->old, state);
     state_bool(state, &s->old_known);
@@ -213,7 +213,7 @@ void scene_walk(struct scene *s, struct state *state)
     state_bool(state, &s->calm);
     state_bool(state, &s->dark);
     state_u32(state, &s->dark_frames, UINT32_MAX);
-    state_i64(state, &s->dark_for);
+    state_time(state, &s->dark_for);
     state_f32(state, &s->black);
     state_bool(state, &s->faded_out);
     state_u32(state, &s->returning, RETURN_MAX);

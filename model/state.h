@@ -11,6 +11,7 @@
 #include <stdbool.h>
 
 #include "base/buf.h"
+#include "base/record.h"
 
 struct state {
     struct buf *out; /* saving when set, else loading */
@@ -93,6 +94,17 @@ static inline void state_i64(struct state *s, int64_t *v)
     }
     int64_t got = cursor_svarint(&s->in);
     if (s->in.failed)
+        s->failed = true;
+    if (!s->failed)
+        *v = got;
+}
+
+/* An event time, or the distance of two: both lie within TIME_MAX of zero. */
+static inline void state_time(struct state *s, int64_t *v)
+{
+    int64_t got = *v;
+    state_i64(s, &got);
+    if (got < -TIME_MAX || got > TIME_MAX)
         s->failed = true;
     if (!s->failed)
         *v = got;

@@ -25,8 +25,8 @@
 
 #define VIDEO_VERSION 1
 #define STATE_MAGIC 0x31445656u /* "VVD1" */
-#define TOKENS_FINE 240
-#define BITS_SCORE 0.45 /* bits alone never alert, see sensor_encoder.c */
+#define NOISE_LEAST 0.1f        /* grey levels of the half raster: a drawn film has none */
+#define BITS_SCORE 0.45         /* bits alone never alert, see sensor_encoder.c */
 #define BITS_HALF 12.0
 #define MOTION_ALERT 0.004f /* of the picture: 30x30 pixels of 640x360 */
 #define LIGHT_ALERT 8.0f    /* grey levels at once */
@@ -59,6 +59,8 @@ struct video_encoder {
     struct picture picture;
     struct scene scene;
     struct motion motion;
+    struct patch *patch; /* how finely each frame is looked at */
+    struct video_weights weights;
     struct video_detail detail;
     struct tail views[VIEWS], whole;
     struct tail
@@ -307,6 +309,7 @@ static void observe_frame(struct video_encoder *v, int64_t time, struct observat
 {
     struct motion_finding m;
     struct scene_finding f;
+    struct patch_choice choice;
     double places[VIEWS];
     picture_of(&v->raster, &v->picture);
     bool first = v->scene.seen == 0;
@@ -327,10 +330,12 @@ static void observe_frame(struct video_encoder *v, int64_t time, struct observat
     tail_learn(&v->whole, raw);
     ret->score =
         fmax(score_event(v, &verdict, places), BITS_SCORE * ret->bits / (ret->bits + BITS_HALF));
-    video_latent_detail(&v->raster, &v->picture, &v->detail);
+    patch_push(v->patch, v->picture.half, time, f.event == SCENE_CHANGE || f.event == SCENE_LIGHT,
+               &choice);
+    ret->traits[VIDEO_TOKENS] =
+        (float)video_look(&v->detail, &v->weights, &v->raster, choice.level);
     video_latent(&v->picture, &m, &v->detail, v->latent);
     ret->traits[VIDEO_LIGHT] = v->picture.mean;
-    ret->traits[VIDEO_TOKENS] = TOKENS_FINE;
 }
 
 static int observe(struct encoder *e, const struct record *r, struct observation *ret)
@@ -370,23 +375,25 @@ static void walk(struct video_encoder *v, struct state *s)
     for (uint32_t p = 0; p < RASTER_PLANES; p++)
         state_f32s(s, v->usual[p], TILES);
     state_bool(s, &v->usual_known);
+    patch_walk(v->patch, s);
     state_f32s(s, v->detail.edges, EDGE_CELLS * EDGE_WAYS);
-    state_f32s(s, v->detail.rough, CELLS);
-    state_f32s(s, v->detail.colours, COLOUR_BINS);
+    for (int l = 0; l < PATCH_LEVELS - 1; l++)
+        state_f32s(s, v->detail.coarse[l], EDGE_CELLS * EDGE_WAYS);
     state_f32(s, &v->held);
     state_f32s(s, v->steps, FLICKER_STEPS);
     state_u32(s, &v->step_at, UINT32_MAX);
     state_bool(s, &v->flickered);
     state_u32(s, &v->still, UINT32_MAX);
     state_u32(s, &v->told, UINT32_MAX);
-    state_i64(s, &v->still_since);
-    state_i64(s, &v->dark_since);
+    state_time(s, &v->still_since);
+    state_time(s, &v->dark_since);
     state_f32(s, &v->still_usual);
     s->failed |= !(v->still_usual > 0 && v->still_usual <= 1);
 }
 
 static void restart(struct video_encoder *v)
 {
+    patch_restart(v->patch);
     for (int i = 0; i < VIEWS; i++)
         tail_init(&v->views[i]);
     tail_init(&v->whole);
@@ -444,8 +451,10 @@ static void forget(struct encoder *e, bool (*knows)(const void *arg, const char 
 
 static void free_encoder(struct encoder *e)
 {
-    jpeg_reader_free(self(e)->reader);
-    mem_free(self(e));
+    struct video_encoder *v = self(e);
+    patch_free(v->patch);
+    jpeg_reader_free(v->reader);
+    mem_free(v);
 }
 
 static const char *no_template(const struct encoder *e, uint32_t template_id)
@@ -471,15 +480,19 @@ static const struct encoder_ops ops = {
 
 int video_encoder_new(struct encoder **ret)
 {
+    static const struct patch_options patches = {
+        .width = HALF_WIDTH, .height = HALF_HEIGHT, .size = 2, .noise_least = NOISE_LEAST};
     struct video_encoder *v = mem_calloc(1, sizeof(*v));
     if (!v)
         return ERR_NOMEM;
     v->base.ops = &ops;
     int rc = jpeg_reader_new(&v->reader);
+    rc = rc ? rc : patch_new(&patches, &v->patch);
     if (rc) {
-        mem_free(v);
+        free_encoder(&v->base);
         return rc;
     }
+    video_weights_init(&v->weights);
     restart(v);
     *ret = &v->base;
     return 0;

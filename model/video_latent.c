@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Happy path: each part is brought to about zero mean and to the weight it has in a cosine; what is
- * left of the 256 places stays empty before the turn. Failure modes: none. Sizes: 1 KiB of stack.
+ * left of the 256 places stays empty before the turn. Failure modes: none. Sizes: 2 KiB of stack.
  */
 #include "model/video_latent.h"
 
@@ -10,13 +10,14 @@
 
 #include "model/kernels.h"
 
-#define SHARPEST 6.0f /* grey levels between neighbours from which a way is counted */
-#define ROUGH_USUAL 2.0f
+#define PATCH 4       /* raster pixels, the finest */
+#define SHARPEST 1.5f /* grey levels a pixel from which an edge is counted */
+#define EDGE_COLUMNS 3
+#define EDGE_ROWS 2
 /* Typical lengths of the parts stand against each other as these do. */
 #define W_LAYOUT 0.012f
 #define W_TINT 0.03f
 #define W_EDGES 0.9f
-#define W_ROUGH 0.15f
 #define W_COLOURS 0.9f
 #define W_MOTION 0.35f
 #define USUAL_LIGHT 110.0f
@@ -30,24 +31,60 @@ static uint32_t way_of(float gx, float gy)
     return way % EDGE_WAYS;
 }
 
-static void look_for_edges(const struct raster *r, struct video_detail *ret)
+void video_weights_init(struct video_weights *w)
 {
-    const float *luma = r->planes[RASTER_Y];
-    float rough[CELLS] = {0};
-    for (uint32_t y = 1; y + 1 < RASTER_HEIGHT; y++)
-        for (uint32_t x = 1; x + 1 < RASTER_WIDTH; x++) {
-            const float *at = luma + y * RASTER_WIDTH + x;
-            float gx = at[1] - at[-1], gy = at[RASTER_WIDTH] - at[-RASTER_WIDTH];
-            float size = sqrtf(gx * gx + gy * gy);
-            rough[y * CELL_ROWS / RASTER_HEIGHT * CELL_COLUMNS + x * CELL_COLUMNS / RASTER_WIDTH] +=
-                size;
-            if (size < SHARPEST)
-                continue;
-            uint32_t cell = y * 2 / RASTER_HEIGHT * 3 + x * 3 / RASTER_WIDTH;
-            ret->edges[cell * EDGE_WAYS + way_of(gx, gy)] += size;
+    /* A slope of one grey level a pixel gives one. */
+    for (uint32_t i = 0; i < PATCH * PATCH; i++) {
+        float middle = (PATCH - 1) / 2.0f, squares = PATCH * PATCH * (PATCH * PATCH - 1) / 12.0f;
+        w->across[0][i] = ((float)(i % PATCH) - middle) / squares;
+        w->down[0][i] = ((float)(i / PATCH) - middle) / squares;
+    }
+    for (uint32_t l = 1; l < PATCH_LEVELS; l++) {
+        patch_enlarge(w->across[l - 1], PATCH << (l - 1), w->across[l]);
+        patch_enlarge(w->down[l - 1], PATCH << (l - 1), w->down[l]);
+    }
+}
+
+/* One look at all patches of a size; returns how many they are. */
+static uint32_t look(const struct video_weights *w, const struct raster *r, uint32_t level,
+                     float *ret)
+{
+    uint32_t size = PATCH << level, n = 0;
+    memset(ret, 0, EDGE_CELLS * EDGE_WAYS * sizeof(*ret));
+    for (uint32_t top = 0; top < RASTER_HEIGHT; top += size)
+        for (uint32_t left = 0; left < RASTER_WIDTH; left += size, n++) {
+            float gx = 0, gy = 0;
+            for (uint32_t y = 0; y < size; y++) {
+                const float *at = r->planes[RASTER_Y] + (top + y) * RASTER_WIDTH + left;
+                for (uint32_t x = 0; x < size; x++) {
+                    gx += w->across[level][y * size + x] * at[x];
+                    gy += w->down[level][y * size + x] * at[x];
+                }
+            }
+            float strength = sqrtf(gx * gx + gy * gy);
+            uint32_t cell =
+                top * EDGE_ROWS / RASTER_HEIGHT * EDGE_COLUMNS + left * EDGE_COLUMNS / RASTER_WIDTH;
+            if (strength >= SHARPEST)
+                ret[cell * EDGE_WAYS + way_of(gx, gy)] += strength * (float)(size * size);
         }
-    for (uint32_t c = 0; c < CELLS; c++)
-        ret->rough[c] = log1pf(rough[c] * CELLS / RASTER_SIZE) - ROUGH_USUAL;
+    return n;
+}
+
+uint32_t video_look(struct video_detail *d, const struct video_weights *w, const struct raster *r,
+                    uint32_t level)
+{
+    float edges[EDGE_CELLS * EDGE_WAYS];
+    uint32_t n = look(w, r, level, edges);
+    if (level == 0) {
+        for (uint32_t l = 1; l < PATCH_LEVELS; l++)
+            n += look(w, r, l, d->coarse[l - 1]);
+        memcpy(d->edges, edges, sizeof(edges));
+        memcpy(d->now, edges, sizeof(edges));
+        return n;
+    }
+    for (uint32_t i = 0; i < EDGE_CELLS * EDGE_WAYS; i++)
+        d->now[i] = fmaxf(d->edges[i] + edges[i] - d->coarse[level - 1][i], 0);
+    return n;
 }
 
 /* Roots of shares, so that a rare one counts, less the root of an even share. */
@@ -58,15 +95,6 @@ static void even_out(float *shares, uint32_t n)
         sum += shares[i];
     for (uint32_t i = 0; i < n; i++)
         shares[i] = sqrtf(shares[i] / sum) - (sum > 1e-3f ? sqrtf(0.5f / (float)n) : 0);
-}
-
-void video_latent_detail(const struct raster *r, const struct picture *p, struct video_detail *ret)
-{
-    memset(ret, 0, sizeof(*ret));
-    look_for_edges(r, ret);
-    even_out(ret->edges, EDGE_CELLS * EDGE_WAYS);
-    memcpy(ret->colours, p->colours, sizeof(ret->colours));
-    even_out(ret->colours, COLOUR_BINS);
 }
 
 static float cell_mean(const float *tiles, uint32_t cell)
@@ -97,20 +125,25 @@ static void turn(float *v)
 void video_latent(const struct picture *p, const struct motion_finding *m,
                   const struct video_detail *d, float *ret)
 {
+    float edges[EDGE_CELLS * EDGE_WAYS], colours[COLOUR_BINS];
     uint32_t at = 0;
+    memcpy(edges, d->now, sizeof(edges));
+    memcpy(colours, p->colours, sizeof(colours));
+    even_out(edges, EDGE_CELLS * EDGE_WAYS);
+    even_out(colours, COLOUR_BINS);
     memset(ret, 0, LATENT_DIM * sizeof(*ret));
     for (uint32_t c = 0; c < CELLS; c++) {
         ret[at++] = W_LAYOUT * (cell_mean(p->tiles[RASTER_Y], c) - USUAL_LIGHT);
         ret[at++] = W_TINT * (cell_mean(p->tiles[RASTER_CB], c) - 128);
         ret[at++] = W_TINT * (cell_mean(p->tiles[RASTER_CR], c) - 128);
-        ret[at++] = W_ROUGH * d->rough[c];
         ret[at++] = W_MOTION * sqrtf(cell_mean(m->moved, c));
     }
     for (uint32_t i = 0; i < EDGE_CELLS * EDGE_WAYS; i++)
-        ret[at++] = W_EDGES * d->edges[i];
+        ret[at++] = W_EDGES * edges[i];
     for (uint32_t i = 0; i < COLOUR_BINS; i++)
-        ret[at++] = W_COLOURS * d->colours[i];
-    _Static_assert(5 * CELLS + EDGE_CELLS * EDGE_WAYS + COLOUR_BINS <= LATENT_DIM,
+        ret[at++] = W_COLOURS * colours[i];
+    _Static_assert(EDGE_ROWS * EDGE_COLUMNS == EDGE_CELLS, "cells of edges");
+    _Static_assert(4 * CELLS + EDGE_CELLS * EDGE_WAYS + COLOUR_BINS <= LATENT_DIM,
                    "too many parts");
     turn(ret);
     kernel_normalise(ret, LATENT_DIM);

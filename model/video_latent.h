@@ -11,6 +11,7 @@
 
 #include "base/record.h"
 #include "model/motion.h"
+#include "model/patch.h"
 #include "model/picture.h"
 
 /* Cells of two by two tiles. */
@@ -20,17 +21,28 @@
 #define EDGE_CELLS 6
 #define EDGE_WAYS 6
 
-/* What only a finely looked at frame tells anew. */
+/*
+ * What of a frame is told by its patches, one token each: which way edges run, from a gradient a
+ * patch. A patch of 8x8 or 16x16 raster pixels has the weights of one of 4x4, enlarged. Between two
+ * fine looks the coarse ones only move the fine one's result by what they themselves have changed
+ * since.
+ */
 struct video_detail {
-    float edges[EDGE_CELLS * EDGE_WAYS];
-    float rough[CELLS];
-    float colours[COLOUR_BINS];
+    float edges[EDGE_CELLS * EDGE_WAYS];                    /* of the last fine look */
+    float coarse[PATCH_LEVELS - 1][EDGE_CELLS * EDGE_WAYS]; /* the coarse looks at that frame */
+    float now[EDGE_CELLS * EDGE_WAYS];                      /* what it comes to */
 };
 
-/* The fine part: 240 tokens. */
-void video_latent_detail(const struct raster *r, const struct picture *p, struct video_detail *ret);
-/* The whole, of this frame's coarse part and a detail that may be older. ret[LATENT_DIM], unit
- * length or zero. */
+struct video_weights {
+    float across[PATCH_LEVELS][16 * 16], down[PATCH_LEVELS][16 * 16];
+};
+
+void video_weights_init(struct video_weights *w);
+/* Looks at the frame with patches of that level; a fine look also costs the coarse ones. Returns
+ * the tokens. */
+uint32_t video_look(struct video_detail *d, const struct video_weights *w, const struct raster *r,
+                    uint32_t level);
+/* The frame's latent. ret[LATENT_DIM], unit length or zero. */
 void video_latent(const struct picture *p, const struct motion_finding *m,
                   const struct video_detail *d, float *ret);
 
