@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/mem.h"
 #include "base/timespec.h"
 
 static const struct args_option common[] = {
@@ -113,6 +114,9 @@ int args_parse(struct args *a, const struct command *command, int argc, char **a
                struct errmsg *err)
 {
     *a = (struct args){.command = command};
+    a->operands = mem_calloc((size_t)argc, sizeof(*a->operands));
+    if (!a->operands)
+        return err_set(err, ERR_NOMEM, "out of memory");
     bool options = true;
     for (int i = 1; i < argc;) {
         if (options && strcmp(argv[i], "--") == 0) {
@@ -124,13 +128,17 @@ int args_parse(struct args *a, const struct command *command, int argc, char **a
                 r = read_option(a, argc, argv, &i, err);
             if (r < 0)
                 return ERR_INVALID;
-        } else if (a->operand_count == ARGS_GIVEN_MAX) {
-            return err_set(err, ERR_INVALID, "too many operands");
         } else {
             a->operands[a->operand_count++] = argv[i++];
         }
     }
     return a->help ? 0 : check_operands(a, err);
+}
+
+void args_deinit(struct args *a)
+{
+    mem_free(a->operands);
+    a->operands = NULL;
 }
 
 /* ---- using ----------------------------------------------------------------------------------- */

@@ -7,6 +7,8 @@
 #ifndef VARVE_CLI_ARGS_H
 #define VARVE_CLI_ARGS_H
 
+#include <limits.h>
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -34,7 +36,7 @@ struct args_option {
     const char *doc;
 };
 
-#define ARGS_MANY 1000
+#define ARGS_MANY INT_MAX
 
 struct args;
 
@@ -42,7 +44,7 @@ struct command {
     const char *name;
     const char *operands;   /* as the usage says it; "" for none */
     const char *summary;    /* a line */
-    int min, max;           /* operands; ARGS_MANY: they are words of one text */
+    int min, max;           /* operands; ARGS_MANY: as many as there are */
     const char *param;      /* that the operands go into; NULL: the command looks at them itself */
     enum api_method method; /* API_METHODS: none */
     bool input;             /* takes the options of cli/input.h as well */
@@ -58,7 +60,7 @@ struct args {
     const char *socket; /* --socket, or NULL */
     bool json, help;
     struct input_options input;
-    const char *operands[ARGS_GIVEN_MAX];
+    const char **operands; /* room for one at least */
     int operand_count;
     struct {
         const struct args_option *option;
@@ -68,9 +70,13 @@ struct args {
     int given_count;
 };
 
-/* argv[0] is the subcommand's name. ERR_INVALID says what is wrong; then a->help is false. */
+/*
+ * argv[0] is the subcommand's name. ERR_INVALID says what is wrong; then a->help is false. ERR_NOMEM.
+ * The caller calls args_deinit in any case.
+ */
 int args_parse(struct args *a, const struct command *command, int argc, char **argv,
                struct errmsg *err);
+void args_deinit(struct args *a);
 
 /* The value of an option, the last one given; NULL when it was not. A flag's is "". */
 const char *args_value(const struct args *a, const char *name);

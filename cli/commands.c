@@ -124,7 +124,7 @@ const struct command commands[] = {
      entities_options, run_entities, NULL},
     {"watch", "[QUERY]", "Print new memories that fit, as they come", 0, ARGS_MANY, "query",
      API_MEMORY_WATCH, false, watch_options, run_watch, NULL},
-    {"ingest", "[FILE|-]...", "Feed a stream from files", 0, ARGS_GIVEN_MAX, NULL, API_METHODS,
+    {"ingest", "[FILE|-]...", "Feed a stream from files", 0, ARGS_MANY, NULL, API_METHODS,
      true, ingest_options, run_ingest, NULL},
     {"remember", "TEXT|-", "Keep a note", 1, ARGS_MANY, NULL, API_MEMORY_REMEMBER, false,
      remember_options, run_remember, NULL},
@@ -148,7 +148,7 @@ const struct command commands[] = {
      API_METHODS, false, NULL, run_mcp, NULL},
     {"score", "[FILE|-]", "How unusual each record of a file is, without a daemon", 0, 1, NULL,
      API_METHODS, true, score_options, NULL, score_main},
-    {"embed", "[FILE|-]...", "The latents of files, without a daemon", 0, ARGS_GIVEN_MAX, NULL,
+    {"embed", "[FILE|-]...", "The latents of files, without a daemon", 0, ARGS_MANY, NULL,
      API_METHODS, true, score_options, NULL, embed_main},
     {NULL, NULL, NULL, 0, 0, NULL, API_METHODS, false, NULL, NULL, NULL},
 };

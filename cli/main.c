@@ -66,18 +66,22 @@ static int run(const struct command *c, int argc, char **argv, const char *socke
 {
     struct args a;
     struct errmsg err;
+    int status;
     if (args_parse(&a, c, argc, argv, &err) < 0) {
         fprintf(stderr, "varve %s: %s\n", c->name, err.text);
         fprintf(stderr, "`varve help %s` says what it takes\n", c->name);
-        return EXIT_USAGE;
+        status = EXIT_USAGE;
+    } else if (a.help) {
+        status = print_command(c, stdout);
+    } else if (c->main) {
+        status = c->main(argc, argv);
+    } else {
+        if (!a.socket)
+            a.socket = socket;
+        status = c->run(&a);
     }
-    if (a.help)
-        return print_command(c, stdout);
-    if (c->main)
-        return c->main(argc, argv);
-    if (!a.socket)
-        a.socket = socket;
-    return c->run(&a);
+    args_deinit(&a);
+    return status;
 }
 
 int main(int argc, char **argv)

@@ -18,6 +18,7 @@ static int parse(const char *line)
 {
     static struct words w; /* a's values point into it: kept until the next */
     words_free(&w);
+    args_deinit(&a);
     ck_assert_int_eq(words_split(line, &w), 0);
     int argc = 0;
     while (w.argv[argc])
@@ -68,6 +69,18 @@ START_TEST(test_good)
     ck_assert(a.operand_count == 3 && strcmp(a.operands[2], "-") == 0);
     ck_assert_str_eq(args_value(&a, "--stream"), "s");
     ck_assert_ptr_null(args_value(&a, "--once"));
+}
+END_TEST
+
+START_TEST(test_as_many_files_as_there_are)
+{
+    static char *many[5000] = {"embed", "--kind", "audio"};
+    for (int i = 3; i < 5000; i++)
+        many[i] = i % 2 ? "a.wav" : "b.wav";
+    args_deinit(&a);
+    ck_assert_int_eq(args_parse(&a, command_find("embed"), 5000, many, &err), 0);
+    ck_assert_int_eq(a.operand_count, 4997);
+    ck_assert_str_eq(a.operands[4996], "a.wav");
 }
 END_TEST
 
@@ -334,6 +347,7 @@ int main(void)
     Suite *s = suite_create("cli");
     TCase *t = tcase_create("cli");
     tcase_add_test(t, test_good);
+    tcase_add_test(t, test_as_many_files_as_there_are);
     tcase_add_test(t, test_wrong);
     tcase_add_test(t, test_table_of_commands);
     tcase_add_test(t, test_words);
