@@ -3,7 +3,7 @@
 """Sound and pictures from the door to the file and back: exact, durable, findable, forgettable."""
 import base64
 import hashlib
-import struct
+import random
 import unittest
 
 import mediatest as media
@@ -299,6 +299,50 @@ class Pictures(Media):
             self.client.call("memory.forget", id=item["id"], confirm=True)
         self.assertEqual(self.stored("cam"), [])
         self.verify()
+
+
+class Room(Media):
+    BUDGET = 8 << 20
+
+    def setUp(self):
+        varvetest.Case.setUp(self)
+        self.d = self.daemon(f"[memory]\nbudget = {self.BUDGET}\n")
+        self.client = self.d.client()
+        self.random = random.Random(1)
+
+    def test_sound_and_pictures_fade_like_all_else(self):
+        """Noise beyond the budget: the file stays inside, what was let go is still known of."""
+        self.open("mic", "audio")
+        self.open("cam", "video")
+        for minute in range(10):
+            pcm = self.random.randbytes(2 * media.RATE * 60)
+            picture = media.jpeg(640, 360, lambda x, y: self.random.randrange(256))
+            sound = media.sound_records(pcm, start=120 * minute)
+            for i in range(0, len(sound), 20):
+                self.client.append("mic", sound[i:i + 20])
+            self.put("mic", [])
+            self.put("cam", media.frame_records([picture] * 60, start=120 * minute, fps=1))
+        size = sum(f.stat().st_size for f in self.d.state.glob("memory.db*"))
+        self.assertLess(size, 1.1 * self.BUDGET)
+        self.verify()
+        gone = kept = 0
+        for item in self.moments("mic"):
+            opened = self.client.call("memory.open", id=item["id"])
+            if opened["provenance"]["evidence"]:
+                kept += len(joined(self.raw(item)["records"]))
+                continue
+            gone += 1
+            self.assertTrue(opened["title"] and opened["gist"])
+            self.assertNotIn("media", opened)
+            self.assertRpcError(NOTFOUND, self.client.call, "memory.raw", id=item["id"])
+            self.assertRpcError(NOTFOUND, self.client.call, "memory.raw", id=item["id"], form="file")
+        self.assertGreater(kept, 0)
+        self.assertLess(kept, self.BUDGET)
+        self.assertGreater(gone, 0)
+        self.client.call("stream.open", name="log", kind="text")
+        self.put("log", ["words are no file"])
+        item, = self.moments("log")
+        self.assertRpcError(UNSUPPORTED, self.client.call, "memory.raw", id=item["id"], form="file")
 
 
 class Together(Media):
