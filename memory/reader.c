@@ -522,7 +522,9 @@ int reader_item(struct reader *r, const struct moment_row *m, struct arena *aren
                                 .cost = {.title = strlen(m->title), .raw = m->raw_bytes}};
     if (stream) {
         ret->stream = arena_copy(arena, stream->name, strlen(stream->name));
-        if (stream->kind != KIND_TEXT)
+        if (stream->kind == KIND_AUDIO || stream->kind == KIND_VIDEO)
+            body = reader_media_body_size(stream->kind, m->records);
+        else if (stream->kind == KIND_SENSOR)
             body = m->raw_bytes / 10 / records * 80; /* a line a channel */
     }
     int rc = m->stratum > 0 ? children_size(r, m, &body, err) : 0;

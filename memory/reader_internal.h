@@ -144,6 +144,8 @@ int reader_evidence(struct reader *r, int64_t id, struct arena *arena, struct re
  */
 void reader_media_body(struct buf *out, enum stream_kind kind, const struct record *records,
                        uint32_t count, struct recall_media *ret);
+/* About how many bytes that is. */
+uint64_t reader_media_body_size(enum stream_kind kind, uint64_t records);
 int reader_latent(struct reader *r, int64_t id, float *ret, struct errmsg *err);
 
 /* Fills everything of an item but score, refs, gist and share. */

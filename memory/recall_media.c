@@ -14,6 +14,8 @@
 #include "memory/reader_internal.h"
 
 #define LEVELS 30 /* lines of a body */
+#define HEAD_SIZE 50
+#define LEVEL_SIZE 68
 
 /* ---- body ---- */
 
@@ -84,6 +86,12 @@ void reader_media_body(struct buf *out, enum stream_kind kind, const struct reco
     }
     buf_printf(out, "%u frame%s of %ux%u in %.1f s, %zu bytes of JPEG\n", count,
                count == 1 ? "" : "s", ret->width, ret->height, ret->seconds, bytes);
+}
+
+uint64_t reader_media_body_size(enum stream_kind kind, uint64_t records)
+{
+    uint64_t lines = records < LEVELS ? records : LEVELS;
+    return HEAD_SIZE + (kind == KIND_AUDIO ? lines * LEVEL_SIZE : 0);
 }
 
 /* ---- file ---- */
