@@ -134,7 +134,8 @@ static int sum_stream(struct store *s, int stratum, const struct child *children
     if (r)
         return r;
     p->blob_at = c->blobs.size;
-    sums_put(&p->sums, stratum >= STRATUM_DAY, &c->blobs);
+    sums_put(&p->sums, stratum >= STRATUM_DAY ? store_profiles_most(s, c->part_count) : 0,
+             &c->blobs);
     p->blob_size = c->blobs.size - p->blob_at;
     for (uint32_t i = 0; i < p->sums.count; i++)
         p->sums.items[i].hours = NULL;
@@ -167,7 +168,7 @@ int con_put_stats(struct store *s, int64_t id, struct errmsg *err)
 }
 
 static int evict_stream(struct store *s, int stratum, const struct child *child, int64_t stream,
-                        int64_t remainder, struct errmsg *err)
+                        uint32_t streams, int64_t remainder, struct errmsg *err)
 {
     struct consolidation *c = s->consolidation;
     struct sums sums;
@@ -182,7 +183,7 @@ static int evict_stream(struct store *s, int stratum, const struct child *child,
                 : add_blob(s, &sums, child->id, stream, hour_of(stratum, child), err);
     if (r)
         return r;
-    sums_put(&sums, stratum >= STRATUM_HOUR, &c->blobs);
+    sums_put(&sums, stratum >= STRATUM_HOUR ? store_profiles_most(s, streams) : 0, &c->blobs);
     if (buf_failed(&c->blobs))
         return err_set(err, ERR_NOMEM, "sums: %s", err_text(ERR_NOMEM));
     return store_put_stat(s, remainder, stream, (struct slice){c->blobs.data, c->blobs.size}, err);
@@ -192,7 +193,7 @@ int con_evict_sums(struct store *s, int stratum, const struct child *child, int6
                    struct errmsg *err)
 {
     if (stratum == STRATUM_MOMENT)
-        return evict_stream(s, stratum, child, child->stream, remainder, err);
+        return evict_stream(s, stratum, child, child->stream, 1, remainder, err);
     sqlite3_stmt *q = con_stmt(s, CON_STAT_STREAMS);
     struct buf streams = {0};
     int r;
@@ -204,8 +205,9 @@ int con_evict_sums(struct store *s, int stratum, const struct child *child, int6
                                : 0;
     struct cursor in;
     cursor_init(&in, streams.data, streams.size);
+    uint32_t count = (uint32_t)(streams.size / sizeof(uint64_t));
     while (r == 0 && cursor_left(&in))
-        r = evict_stream(s, stratum, child, (int64_t)cursor_u64(&in), remainder, err);
+        r = evict_stream(s, stratum, child, (int64_t)cursor_u64(&in), count, remainder, err);
     buf_deinit(&streams);
     return r;
 }

@@ -114,7 +114,7 @@ int forget_recount(struct store *s, const struct erased *e, struct errmsg *err)
     for (uint32_t i = 0; i < e->moment.record_count && r == 0; i++)
         r = measure(&e->moment.records[i], &now, err);
     if (r == 0)
-        sums_put(&now, false, &blob);
+        sums_put(&now, 0, &blob);
     if (r == 0 && buf_failed(&blob))
         r = nomem(err);
     if (r == 0)
@@ -184,7 +184,7 @@ int forget_drop_sums(struct store *s, int64_t id, int64_t stream, struct errmsg 
     r = drop_nameless(s, stream, &sums, err);
     if (r)
         return r;
-    sums_put(&sums, true, &blob);
+    sums_put(&sums, PROFILE_CHANNELS, &blob);
     r = buf_failed(&blob)
             ? nomem(err)
             : store_put_stat(s, id, stream, (struct slice){blob.data, blob.size}, err);

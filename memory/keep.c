@@ -18,6 +18,7 @@
 #include "memory/erase.h"
 #include "memory/keep_internal.h"
 #include "memory/scrub.h"
+#include "memory/sums.h"
 
 #define KIB 1024
 #define MIB (1024 * KIB)
@@ -36,6 +37,8 @@
 #define COMMITS_A_MERGE 6
 #define LOOKS_A_MEASURE 32
 #define DEAD_LEAST 256 /* rows of the index: no merging for less */
+#define PROFILES_SHARE 8 /* of the budget */
+#define PROFILE_BYTES (10 * KIB) /* one of a stream in some weeks of spans and their remainders */
 
 static int64_t bounded(int64_t v, int64_t least, int64_t most)
 {
@@ -455,4 +458,11 @@ int64_t keep_gone_most(const struct store *s)
 {
     int64_t budget = s->keeper->budget.bytes;
     return budget ? bounded(budget / (16 * KIB), 64, 2048) : 2048;
+}
+
+uint32_t store_profiles_most(const struct store *s, uint32_t streams)
+{
+    int64_t budget = s->keeper ? s->keeper->budget.bytes : 0;
+    int64_t most = budget / PROFILES_SHARE / (PROFILE_BYTES * (int64_t)(streams ? streams : 1));
+    return budget ? (uint32_t)bounded(most - 1, 1, PROFILE_CHANNELS) : PROFILE_CHANNELS;
 }

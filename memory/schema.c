@@ -218,8 +218,8 @@ const char schema_v2[] = "ALTER TABLE moment ADD COLUMN touched REAL NOT NULL DE
                          "  moment INTEGER NOT NULL REFERENCES moment(id),\n"
                          "  stream INTEGER NOT NULL REFERENCES stream(id),\n"
                          "  data BLOB NOT NULL,\n"
-                         "  PRIMARY KEY(moment, stream)\n"
-                         ") STRICT, WITHOUT ROWID;\n"
+                         "  UNIQUE(moment, stream)\n"
+                         ") STRICT;\n"
 
                          "CREATE TABLE fact(\n"
                          "  id INTEGER PRIMARY KEY,\n"

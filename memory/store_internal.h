@@ -66,7 +66,8 @@
     X(KIND_SUB, "UPDATE kind SET count=count-?2 WHERE id=?1")                                      \
     X(KIND_DELETE, "DELETE FROM kind WHERE id=?1 AND count<=0")                                    \
     X(STAT_GET, "SELECT data FROM stat WHERE moment=?1 AND stream=?2")                             \
-    X(STAT_PUT, "INSERT OR REPLACE INTO stat(moment, stream, data) VALUES(?1, ?2, ?3)")            \
+    X(STAT_PUT, "INSERT INTO stat(moment, stream, data) VALUES(?1, ?2, ?3) "                       \
+      "ON CONFLICT(moment, stream) DO UPDATE SET data=excluded.data")                              \
     X(FACT_HISTORY, "SELECT id, since, until, last, value FROM fact WHERE stream=?1 AND "          \
                     "subject=?2 ORDER BY since, id")                                               \
     X(FACT_BY_VALUE, "SELECT subject FROM fact WHERE stream=?1 AND value=?2 AND since<=?3 AND "    \
@@ -245,6 +246,8 @@ int store_entity_same_take_back(struct store *s, int64_t moment, struct errmsg *
 int store_entity_drop(struct store *s, int64_t entity, struct errmsg *err);
 /* Drops whole entities, with their links and days. */
 int store_entities_drop(struct store *s, const int64_t *ids, uint32_t count, struct errmsg *err);
+/* Kinds or channels of each of so many streams that have a profile in a span (sums_put). */
+uint32_t store_profiles_most(const struct store *s, uint32_t streams);
 /* Most links of a remainder of that stratum (below 0) to entities: what the budget has room for. */
 int64_t store_links_most(const struct store *s, int stratum);
 /* Before a commit: writes what is counted. After a rollback: forgets it, ids too. */

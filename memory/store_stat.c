@@ -143,7 +143,7 @@ int store_put_tallies(struct store *s, int64_t id, int64_t stream, const struct 
         r = add_tally(s, stream, &m->tallies[i], &sums, err);
     if (r)
         return r;
-    sums_put(&sums, false, &s->sums_blob);
+    sums_put(&sums, 0, &s->sums_blob);
     if (buf_failed(&s->sums_blob))
         return err_set(err, ERR_NOMEM, "sums: %s", err_text(ERR_NOMEM));
     return store_put_stat(s, id, stream, (struct slice){s->sums_blob.data, s->sums_blob.size}, err);

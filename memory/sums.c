@@ -343,18 +343,20 @@ static void trim(struct sums *s)
     s->count = kept;
 }
 
-static void put_profiles(struct sums *s, struct buf *b)
+static void put_profiles(struct sums *s, uint32_t most, struct buf *b)
 {
-    uint64_t least = kind_count_at(s, PROFILE_KINDS);
+    uint32_t most_kinds = most < PROFILE_KINDS ? most : PROFILE_KINDS;
+    uint32_t most_channels = most < PROFILE_CHANNELS ? most : PROFILE_CHANNELS;
+    uint64_t least = kind_count_at(s, most_kinds);
     uint32_t kinds = 0, channels = 0, count = 0;
     for (uint32_t i = 0; i < s->count; i++) {
         struct sum *item = &s->items[i];
         bool keep = item->hours != NULL;
         if (item->what == STAT_KIND)
             keep = keep && item->count >= PROFILE_COUNT_LEAST && item->count >= least &&
-                   kinds++ < PROFILE_KINDS;
+                   kinds++ < most_kinds;
         else if (item->what == STAT_CHANNEL)
-            keep = keep && channels++ < PROFILE_CHANNELS;
+            keep = keep && channels++ < most_channels;
         if (!keep)
             item->hours = NULL;
         count += keep;
@@ -365,7 +367,7 @@ static void put_profiles(struct sums *s, struct buf *b)
             put_hours(b, &s->items[i]);
 }
 
-void sums_put(struct sums *s, bool profile, struct buf *b)
+void sums_put(struct sums *s, uint32_t profiles, struct buf *b)
 {
     int64_t base = INT64_MAX;
     trim(s);
@@ -401,8 +403,8 @@ void sums_put(struct sums *s, bool profile, struct buf *b)
         buf_put_varint(b, m->why.size);
         buf_append(b, m->why.data, m->why.size);
     }
-    if (profile)
-        put_profiles(s, b);
+    if (profiles)
+        put_profiles(s, profiles, b);
     else
         buf_put_varint(b, 0);
     buf_put_varint(b, s->fact_count);

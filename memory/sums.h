@@ -22,8 +22,8 @@
 #define SUMS_MARKS 4        /* unusual runs of a span */
 #define SUMS_FACTS 6        /* facts that a span was the first to state */
 #define SUMS_MARK_TEXT 120  /* bytes of why */
-#define PROFILE_KINDS 8     /* kinds that have a profile, the commonest */
-#define PROFILE_CHANNELS 32 /* channels that have one, the first ones */
+#define PROFILE_KINDS 8     /* most kinds that have a profile, the commonest */
+#define PROFILE_CHANNELS 32 /* most channels that have one, the first ones */
 
 /* n values by their mean and the sum of their squared distances from it. */
 struct spread {
@@ -102,7 +102,10 @@ int sums_mark(struct sums *s, const struct sum_mark *mark);
  * of it was added. hour_of_week >= 0: the blob is that of an hour, whose sums join the profile.
  */
 int sums_merge(struct sums *s, const void *blob, size_t size, int hour_of_week);
-/* Appends the blob; with its profile or without. Keeps only what the bounds above allow. */
-void sums_put(struct sums *s, bool profile, struct buf *out);
+/*
+ * Appends the blob. Keeps only what the bounds above allow, and of profiles that of all records
+ * together and of at most `profiles` kinds or channels; 0: none at all.
+ */
+void sums_put(struct sums *s, uint32_t profiles, struct buf *out);
 
 #endif

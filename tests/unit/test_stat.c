@@ -151,11 +151,11 @@ START_TEST(test_sums_merge)
     }
     for (int p = 0; p < 8; p++) {
         buf_clear(&b);
-        sums_put(&parts[(p * 3) % 8], false, &b);
+        sums_put(&parts[(p * 3) % 8], 0, &b);
         ck_assert_int_eq(sums_merge(&all, b.data, b.size, p), 0);
     }
     buf_clear(&b);
-    sums_put(&all, true, &b);
+    sums_put(&all, PROFILE_CHANNELS, &b);
     sums_init(&back, &arena, &arena);
     ck_assert_int_eq(sums_merge(&back, b.data, b.size, -1), 0);
     const struct sum *s = sums_find(&back, STAT_CHANNEL, 3);
@@ -174,7 +174,7 @@ START_TEST(test_sums_merge)
     ck_assert_ptr_null(sums_find(&back, STAT_KIND, 102));
     /* Written again it is the same. */
     struct buf again = {0};
-    sums_put(&back, true, &again);
+    sums_put(&back, PROFILE_CHANNELS, &again);
     ck_assert_uint_eq(again.size, b.size);
     buf_deinit(&again);
     buf_deinit(&b);
@@ -200,12 +200,45 @@ START_TEST(test_sums_bounded)
                                                     .least_at = MONDAY,
                                                     .most_at = MONDAY}),
                          0);
-    sums_put(&s, true, &b);
+    sums_put(&s, PROFILE_CHANNELS, &b);
     sums_init(&back, &arena, &arena);
     ck_assert_int_eq(sums_merge(&back, b.data, b.size, -1), 0);
     ck_assert_uint_eq(back.count, SUMS_KINDS + SUMS_CHANNELS);
     for (int i = 0; i < 3000; i += 50)
         ck_assert_ptr_nonnull(sums_find(&back, STAT_KIND, 1 + i));
+    buf_deinit(&b);
+}
+END_TEST
+
+/* Of a memory with little room: the first channels have profiles, all have sums. */
+START_TEST(test_profiles_bounded)
+{
+    struct sums hour, day, back;
+    struct buf b = {0};
+    sums_init(&hour, &arena, &arena);
+    sums_init(&day, &arena, &arena);
+    ck_assert_int_eq(sums_count(&hour, STAT_RECORDS, 0, 9, MONDAY, MONDAY), 0);
+    for (int i = 0; i < 9; i++)
+        ck_assert_int_eq(sums_add(&hour, &(struct sum){.what = STAT_CHANNEL,
+                                                       .id = i,
+                                                       .count = 1,
+                                                       .first_at = MONDAY,
+                                                       .last_at = MONDAY,
+                                                       .values = {1, i, 0, i, i},
+                                                       .least_at = MONDAY,
+                                                       .most_at = MONDAY}),
+                         0);
+    sums_put(&hour, 0, &b);
+    ck_assert_int_eq(sums_merge(&day, b.data, b.size, 4), 0);
+    buf_clear(&b);
+    sums_put(&day, 2, &b);
+    sums_init(&back, &arena, &arena);
+    ck_assert_int_eq(sums_merge(&back, b.data, b.size, -1), 0);
+    ck_assert_ptr_nonnull(sums_find(&back, STAT_RECORDS, 0)->hours);
+    for (int i = 0; i < 9; i++) {
+        ck_assert_uint_eq(sums_find(&back, STAT_CHANNEL, i)->count, 1);
+        ck_assert_int_eq(sums_find(&back, STAT_CHANNEL, i)->hours != NULL, i < 2);
+    }
     buf_deinit(&b);
 }
 END_TEST
@@ -231,12 +264,12 @@ START_TEST(test_sums_damaged)
     ck_assert_int_eq(sums_count(&s, STAT_KIND, 9, 40, MONDAY, MONDAY + HOUR), 0);
     ck_assert_int_eq(sums_mark(&s, &mark), 0);
     sums_name(&s, 5, 6);
-    sums_put(&s, false, &b);
+    sums_put(&s, 0, &b);
     struct sums week;
     sums_init(&week, &arena, &arena);
     ck_assert_int_eq(sums_merge(&week, b.data, b.size, 5), 0);
     buf_clear(&b);
-    sums_put(&week, true, &b);
+    sums_put(&week, PROFILE_CHANNELS, &b);
     ck_assert_int_eq(week.mark_count, 1);
     for (size_t n = 0; n < b.size; n++) {
         sums_init(&s, &arena, &arena);
@@ -495,6 +528,7 @@ int main(void)
     tcase_add_checked_fixture(t, begin, finish);
     tcase_add_test(t, test_sums_merge);
     tcase_add_test(t, test_sums_bounded);
+    tcase_add_test(t, test_profiles_bounded);
     tcase_add_test(t, test_sums_damaged);
     tcase_add_test(t, test_damaged_row);
     tcase_add_test(t, test_range);
