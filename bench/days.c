@@ -233,9 +233,14 @@ static void consolidate(struct world *w)
 {
     double before = cpu_seconds();
     int r;
-    while ((r = store_consolidate(w->store, &err)) == STORE_MORE)
+    int64_t wanted = 16 << 10;
+    while ((r = store_consolidate(w->store, &err)) == STORE_MORE ||
+           (r == ERR_FULL && wanted < 16 << 20)) {
+        if (r == ERR_FULL) /* as the writer does */
+            make_room(w, wanted *= 2);
         if (store_log_is_full(w->store))
             MUST(store_checkpoint(w->store, false, &err));
+    }
     must(r, "consolidate", &err);
     w->consolidate_seconds += cpu_seconds() - before;
 }

@@ -28,6 +28,8 @@
 #define LET_GO_MOST 64
 #define NO_ROOM_MS 20 /* a wait for a reader to end, or for more to be summed up */
 #define NO_ROOM_WAITS 50
+#define WANTED_LEAST (16u << 10)
+#define WANTED_MOST (64u << 20)
 #define COMPLAIN_US (60 * US_PER_SECOND)
 
 static void deliver_done(struct message *message)
@@ -42,6 +44,16 @@ static void settle(struct writer *w, struct write_job *job, int status)
     job->message.deliver = deliver_done;
     atomic_fetch_add(&w->counters.jobs, 1);
     mailbox_post(w->mailbox, &job->message);
+}
+
+/* The index takes room at a commit as it likes, and a week takes more than an hour: what did not fit
+ * gets twice the room before it is tried again, and what did lets the reserve go back. */
+static void adapt_reserve(struct writer *w, int rc)
+{
+    if (rc == ERR_FULL && w->wanted < WANTED_MOST)
+        w->wanted = w->wanted ? 2 * w->wanted : WANTED_LEAST;
+    else if (rc >= 0)
+        w->wanted -= w->wanted > WANTED_LEAST ? w->wanted / 8 : w->wanted;
 }
 
 static int apply_all(struct writer *w, struct write_job *list, struct errmsg *err)
@@ -59,6 +71,7 @@ static int apply_all(struct writer *w, struct write_job *list, struct errmsg *er
     } else {
         atomic_fetch_add(&w->counters.commits, 1);
     }
+    adapt_reserve(w, rc);
     return rc;
 }
 
@@ -280,18 +293,19 @@ static void *thread_main(void *arg)
         bool stopping = w->stopping;
         pthread_mutex_unlock(&w->lock);
         if (list) {
-            make_room(w, bytes, list->hasty);
+            make_room(w, bytes + w->wanted, list->hasty);
             if (list->alone)
                 run_alone(w, list);
             else
                 run_batch(w, list);
             since_checkpoint += bytes;
             more_to_consolidate = true;
-        } else if (!stopping && room_step(w, 0) == STORE_MORE) {
+        } else if (!stopping && room_step(w, w->wanted) == STORE_MORE) {
             more_to_consolidate = true;
         } else if (!stopping) {
             struct errmsg err = {""};
             int rc = store_consolidate(w->store, &err);
+            adapt_reserve(w, rc);
             if (rc < 0)
                 log_warn("memory: episodes: %s", err.text);
             more_to_consolidate = rc == STORE_MORE;

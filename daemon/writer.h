@@ -59,6 +59,7 @@ struct writer {
     int64_t complained;                    /* that there is no room; monotonic */
     struct write_job *aside, **aside_last; /* writer thread only */
     unsigned aside_ordered;
+    size_t wanted; /* bytes of room beyond the usual: something found none lately */
     struct writer_counters counters;
 };
 
