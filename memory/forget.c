@@ -16,6 +16,7 @@
 #include "base/mem.h"
 #include "memory/forget_internal.h"
 #include "memory/keep_internal.h"
+#include "memory/words_internal.h"
 
 #define MERGE_PAGES 64                      /* of the index a step */
 #define VACUUM_PAGES 1024                   /* a step */
@@ -110,8 +111,9 @@ static int planning(struct store *s, struct forget *f, struct errmsg *err)
 static int merge(struct store *s, int pages, struct errmsg *err)
 {
     char sql[80];
+    int r = pages < 0 ? words_trim_levels(s->db, err) : 0;
     snprintf(sql, sizeof(sql), "INSERT INTO words(words, rank) VALUES('merge', %d)", pages);
-    return sql_exec(s->db, sql, err);
+    return r ? r : sql_exec(s->db, sql, err);
 }
 
 static int erasing(struct store *s, struct forget *f, struct errmsg *err)

@@ -19,6 +19,7 @@
 #include "memory/keep_internal.h"
 #include "memory/scrub.h"
 #include "memory/sums.h"
+#include "memory/words_internal.h"
 
 #define KIB 1024
 #define MIB (1024 * KIB)
@@ -156,13 +157,16 @@ static int merge_step(struct store *s, struct errmsg *err)
     struct keeper *k = s->keeper;
     sqlite3_stmt *merge = keep_stmt(s, KEEP_SQL_MERGE);
     int64_t pages = merge_pages(k);
+    int r = k->merging ? 0 : words_trim_levels(s->db, err);
+    if (r)
+        return r;
     int before = sqlite3_total_changes(s->db);
     /* Negative: all segments are to become one; after that, go on with what was begun. */
     sqlite3_bind_int64(merge, 1, k->merging ? pages : -pages);
     if (!k->merging)
         k->rows_dead = 0;
     k->merging = true;
-    int r = sql_run(merge, err);
+    r = sql_run(merge, err);
     if (r == 0 && sqlite3_total_changes(s->db) - before < 2)
         k->merging = false;
     return r;

@@ -45,6 +45,12 @@ struct store_words {
 /* The single row of an episode, hour or day. 0 or ERR_NOMEM. */
 int words_index_text(struct slice title, struct slice gist, struct store_words *w);
 
+/*
+ * Before all of the index is put together: takes out what such merges leave behind, which would make
+ * it unreadable in the end. In the caller's transaction.
+ */
+int words_trim_levels(sqlite3 *db, struct errmsg *err);
+
 int words_df_new(struct words_df **ret);
 void words_df_free(struct words_df *df);
 /* Adds (or with sign -1 takes away) one word's rows and records. */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "memory/sqlite.h"
 #include "memory/words.h"
 #include "memory/words_internal.h"
 
@@ -221,6 +222,50 @@ START_TEST(test_counters)
 }
 END_TEST
 
+static int64_t number_of(sqlite3 *db, const char *sql)
+{
+    struct errmsg err;
+    int64_t v = -1;
+    ck_assert_msg(sql_int64(db, sql, &v, &err) == 0, "%s", err.text);
+    return v;
+}
+
+/* Each merge of all segments leaves an empty level; 2,000 of them are the end of an index. */
+START_TEST(test_levels)
+{
+    sqlite3 *db;
+    struct errmsg err = {""};
+    int rows = 7000;
+    ck_assert_int_eq(sqlite_setup(), 0);
+    ck_assert_int_eq(sqlite3_open(":memory:", &db), SQLITE_OK);
+    ck_assert_int_eq(
+        sql_exec(db, "CREATE VIRTUAL TABLE words USING fts5(text, content='', detail=none)", &err),
+        0);
+    for (int i = 1; i <= rows; i++) {
+        char sql[160];
+        snprintf(sql, sizeof(sql), "INSERT INTO words(rowid, text) VALUES(%d, 'common w%d')", i,
+                 i % 50);
+        ck_assert_int_eq(sql_exec(db, sql, &err), 0);
+        ck_assert_int_eq(sql_exec(db, "BEGIN", &err), 0);
+        ck_assert_msg(words_trim_levels(db, &err) == 0, "%d: %s", i, err.text);
+        int r = sql_exec(db, "INSERT INTO words(words, rank) VALUES('merge', -16)", &err);
+        ck_assert_msg(r == 0, "%d: %s", i, err.text);
+        r = sql_exec(db, i % 10 ? "COMMIT" : "ROLLBACK", &err);
+        ck_assert_msg(r == 0, "%d: %s", i, err.text);
+    }
+    ck_assert_int_eq(sql_exec(db, "INSERT INTO words(words) VALUES('integrity-check')", &err), 0);
+    ck_assert_int_eq(number_of(db, "SELECT count(*) FROM words WHERE words MATCH 'common'"), rows);
+    ck_assert_int_eq(number_of(db, "SELECT count(*) FROM words WHERE words MATCH 'w7'"), rows / 50);
+    ck_assert_int_lt(number_of(db, "SELECT length(block) FROM words_data WHERE id=10"), 700);
+    /* What it does not understand it leaves alone. */
+    ck_assert_int_eq(sql_exec(db, "UPDATE words_data SET block=x'00000001ff' WHERE id=10", &err),
+                     0);
+    ck_assert_int_eq(words_trim_levels(db, &err), 0);
+    ck_assert_int_eq(number_of(db, "SELECT length(block) FROM words_data WHERE id=10"), 5);
+    sqlite3_close(db);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("words");
@@ -234,6 +279,8 @@ int main(void)
     tcase_add_test(t, test_sensor);
     tcase_add_test(t, test_warm_allocates_nothing);
     tcase_add_test(t, test_counters);
+    tcase_add_test(t, test_levels);
+    tcase_set_timeout(t, 60); /* thousands of merges, also under a sanitizer */
     suite_add_tcase(s, t);
     SRunner *runner = srunner_create(s);
     srunner_run_all(runner, CK_NORMAL);
