@@ -143,7 +143,7 @@ int page_media(struct page *p, uint64_t *ret_left_out, struct errmsg *err)
     jsonw_init(&w, &p->media);
     jsonw_object(&w);
     *ret_left_out = 0;
-    for (uint32_t i = 0; r == 0 && i < p->counts[0]; i++) {
+    for (uint32_t i = 0; r == 0 && p->o->excerpts && i < p->counts[0]; i++) {
         const struct file_stream *stream = file_stream(p->f, ranked[i]->stream);
         enum stream_kind kind = stream ? stream->row.kind : KIND_TEXT;
         if ((kind != KIND_AUDIO && kind != KIND_VIDEO) || !ranked[i]->evidence)

@@ -84,7 +84,7 @@ static int salvage(const struct dump_options *o, struct dump_out *out, struct er
     if (report.rebuilt)
         buf_printf(b,
                    "  %llu moments lost title and surprise, their records are whole; of %llu the"
-                   " stream is not known: they are in recovered-text and recovered-sensor\n",
+                   " stream is not known: they are in recovered-text, -sensor, -audio and -video\n",
                    (unsigned long long)report.rebuilt, (unsigned long long)report.nameless);
     if (!salvage_lost(&report)) {
         buf_puts(b, "  nothing was lost\n");

@@ -2,8 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Sound and pictures from the door to the file and back: exact, durable, findable, forgettable."""
 import base64
+import contextlib
 import hashlib
 import random
+import sqlite3
 import unittest
 
 import mediatest as media
@@ -197,6 +199,25 @@ class Sound(Media):
         self.d.dump("--salvage", out)
         done = self.d.run("varve-dump", out, "--records", check=True)
         self.assertEqual(b"".join(base64.b64decode(r["payload"]) for r in done.lines()), self.pcm)
+
+    def test_salvage_tells_sound_from_pictures(self):
+        """Where neither stream nor moment is left, the payload says what it was."""
+        frames = [media.scene(i) for i in range(20)]
+        self.open("cam", "video")
+        self.put("mic", self.records)
+        self.put("cam", media.frame_records(frames))
+        self.d.stop()
+        with contextlib.closing(sqlite3.connect(self.d.database)) as db:
+            db.execute("DELETE FROM stream")
+            db.execute("DELETE FROM moment WHERE stratum = 0")
+            db.commit()
+        out = self.folder / "salvaged.db"
+        self.d.dump("--salvage", out)
+        self.assertEqual(self.d.run("varve-dump", out, "--verify").status, 0)
+        for name, payload in (("audio", self.pcm), ("video", b"".join(frames))):
+            done = self.d.run("varve-dump", out, "--records", "--stream", f"recovered-{name}",
+                              check=True)
+            self.assertEqual(b"".join(base64.b64decode(r["payload"]) for r in done.lines()), payload)
 
 
 class Pictures(Media):
@@ -422,6 +443,11 @@ class Page(Media):
         self.assertEqual(self.browser.complaints(), [])
         for url in self.browser.requests():
             self.assertRegex(url, r"^(file|data|chrome|chrome-untrusted):")
+
+    def test_evidence_is_left_out_on_demand(self):
+        page = self.d.dump("--format", "html", "--excerpts", "0", check=True).out
+        self.assertIn('"media":{}', page)
+        self.assertNotIn('"media":{}', self.page.read_text())
 
     def test_an_episode_shows_all_streams(self):
         self.show(self.episode)
