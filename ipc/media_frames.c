@@ -69,13 +69,13 @@ int media_frames_take(struct media_frames *m, const void *data, size_t size,
         return err_set(err, ERR_NOMEM, "out of memory");
     while (rc == 0 && at < m->in.size) {
         struct frame f;
-        rc = frame_next(m->in.data + at, m->in.size - at, FRAME_MAX, &f, err);
-        if (rc == FRAME_MORE)
+        int got = frame_next(m->in.data + at, m->in.size - at, FRAME_MAX, &f, err);
+        if (got == FRAME_MORE)
             break;
-        if (rc == 0 && m->ended)
-            rc = err_set(err, ERR_PARSE, "varve-media wrote on behind its end");
-        if (rc != 0)
-            return rc;
+        if (got == 0 && m->ended)
+            got = err_set(err, ERR_PARSE, "varve-media wrote on behind its end");
+        if (got != 0)
+            return got;
         if (f.type == FRAME_RECORDS)
             rc = take_records(m, &f, record, arg, err);
         else if (f.type == FRAME_ERROR)
@@ -86,10 +86,8 @@ int media_frames_take(struct media_frames *m, const void *data, size_t size,
             rc = err_set(err, ERR_PARSE, "varve-media wrote a frame of type %d", (int)f.type);
         at += f.size;
     }
-    if (rc < 0)
-        return rc;
     buf_consume(&m->in, at);
-    return rc == FRAME_MORE ? 0 : rc;
+    return rc;
 }
 
 int media_frames_verdict(const struct media_frames *m, int exit_status, int signal,

@@ -27,7 +27,8 @@ void media_frames_deinit(struct media_frames *m);
 
 /*
  * Takes bytes in and gives the records in them to `record`, which may end it with a code of its
- * own. 0, ERR_NOMEM, or ERR_PARSE: these are not the bytes of varve-media, do not go on.
+ * own. 0, ERR_NOMEM, or ERR_PARSE and ERR_LIMIT: these are not the bytes of varve-media, do not go
+ * on.
  */
 int media_frames_take(struct media_frames *m, const void *data, size_t size,
                       int (*record)(void *arg, const struct record *r), void *arg,
