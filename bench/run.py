@@ -10,6 +10,7 @@ Run it on a machine that has nothing else to do.
 import argparse
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 
@@ -36,6 +37,10 @@ def main():
                   "200000" if a.quick else "1000000")
     status |= run(sys.executable, "bench/week/run.py", "--build", build, "--seeds", "1", "--bytes",
                   "22000000", "--budgets", "10", "--arms", "varve,fts-all,fifo,random")
+    if shutil.which("ffmpeg") and (build / "media/varve-media").exists():
+        status |= run(sys.executable, "bench/live_streams.py", build)
+    else:
+        print("\nlive streams left out: varve-media or ffmpeg is missing")
     if data.is_dir():
         status |= run(sys.executable, "bench/quality.py", "--varve", build / "cli/varve", "--data", data)
         status |= run(sys.executable, "bench/locomo.py", "--build", build, "--data", data)
