@@ -43,9 +43,12 @@ struct decode {
     struct errmsg first_damage;
 };
 
+/* Microseconds; what lies beyond all sense counts as no time, so that sums of times stay in range.
+ */
 static int64_t micro(int64_t t, AVRational base)
 {
-    return t == AV_NOPTS_VALUE ? AV_NOPTS_VALUE : av_rescale_q(t, base, AV_TIME_BASE_Q);
+    int64_t us = t == AV_NOPTS_VALUE ? t : av_rescale_q(t, base, AV_TIME_BASE_Q);
+    return us < -TIME_MAX || us > TIME_MAX ? AV_NOPTS_VALUE : us;
 }
 
 static void note_damage(struct decode *d, const char *text)
@@ -286,10 +289,11 @@ static void note_end(struct decode *d)
 {
     const AVPacket *p = d->packet;
     AVRational base = d->in->format->streams[p->stream_index]->time_base;
-    int64_t at = micro(p->pts != AV_NOPTS_VALUE ? p->pts : p->dts, base), end;
-    if (at == AV_NOPTS_VALUE ||
-        __builtin_add_overflow(at, p->duration > 0 ? micro(p->duration, base) : 0, &end))
+    int64_t at = micro(p->pts != AV_NOPTS_VALUE ? p->pts : p->dts, base);
+    int64_t length = p->duration > 0 ? micro(p->duration, base) : 0;
+    if (at == AV_NOPTS_VALUE)
         return;
+    int64_t end = at + (length == AV_NOPTS_VALUE ? 0 : length);
     if (d->end == AV_NOPTS_VALUE || end > d->end)
         d->end = end;
 }
@@ -328,7 +332,8 @@ static bool is_cut(const struct decode *d, double *ret_seconds, double *ret_of)
         f->duration_estimation_method == AVFMT_DURATION_FROM_BITRATE || f->duration <= 0 ||
         d->end == AV_NOPTS_VALUE)
         return false;
-    int64_t start = f->start_time == AV_NOPTS_VALUE ? 0 : f->start_time;
+    int64_t start = micro(f->start_time, AV_TIME_BASE_Q);
+    start = start == AV_NOPTS_VALUE ? 0 : start;
     int64_t slack = f->duration / 50 > SHORT_US ? f->duration / 50 : SHORT_US;
     *ret_seconds = (double)(d->end - start) / US_PER_SECOND;
     *ret_of = (double)f->duration / US_PER_SECOND;

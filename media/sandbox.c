@@ -112,9 +112,9 @@ static const int connected[] = {
 
 /* Of a device; the sound servers' client libraries share memory with them. */
 static const int device[] = {
-    SCMP_SYS(ioctl),       SCMP_SYS(pipe2),      SCMP_SYS(eventfd2),  SCMP_SYS(memfd_create),
-    SCMP_SYS(ftruncate),   SCMP_SYS(epoll_wait), SCMP_SYS(epoll_ctl), SCMP_SYS(timerfd_settime),
-    SCMP_SYS(epoll_pwait), SCMP_SYS(getuid),     SCMP_SYS(geteuid),
+    SCMP_SYS(pipe2),      SCMP_SYS(eventfd2),  SCMP_SYS(memfd_create),    SCMP_SYS(ftruncate),
+    SCMP_SYS(epoll_wait), SCMP_SYS(epoll_ctl), SCMP_SYS(timerfd_settime), SCMP_SYS(epoll_pwait),
+    SCMP_SYS(getuid),     SCMP_SYS(geteuid),
 };
 
 static int add(scmp_filter_ctx ctx, uint32_t action, const int *calls, size_t count)
@@ -149,6 +149,18 @@ static int add_checked(scmp_filter_ctx ctx)
     return r;
 }
 
+/* Those of cameras and sound; a terminal's could type commands into it. */
+static int add_ioctls(scmp_filter_ctx ctx)
+{
+    static const char families[] = {'V', 'A', 'U', 'H'};
+    int r = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOTTY), SCMP_SYS(ioctl), 1,
+                             SCMP_A1(SCMP_CMP_MASKED_EQ, 0xff00, 'T' << 8));
+    for (size_t i = 0; r == 0 && i < sizeof(families); i++)
+        r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
+                             SCMP_A1(SCMP_CMP_MASKED_EQ, 0xff00, (scmp_datum_t)families[i] << 8));
+    return r;
+}
+
 int sandbox_lock(enum media_origin origin, bool socket, struct errmsg *err)
 {
     scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_KILL_PROCESS);
@@ -166,6 +178,8 @@ int sandbox_lock(enum media_origin origin, bool socket, struct errmsg *err)
         r = ADD(ctx, SCMP_ACT_ALLOW, connected);
     if (r == 0 && origin == MEDIA_DEVICE)
         r = ADD(ctx, SCMP_ACT_ALLOW, device);
+    if (r == 0 && origin == MEDIA_DEVICE)
+        r = add_ioctls(ctx);
     if (r == 0)
         r = seccomp_load(ctx);
     seccomp_release(ctx);

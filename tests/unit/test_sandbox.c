@@ -93,10 +93,26 @@ static int raise_a_limit(void)
 
 static int pair[2];
 
-static int control_a_device(void)
+/* The error number of an ioctl on a socket. */
+static int control(unsigned long request)
 {
-    char terminal[64];
-    return syscall(SYS_ioctl, pair[0], 0x5401, terminal) == -1 && errno == ENOTTY ? 0 : 1;
+    char out[256];
+    return syscall(SYS_ioctl, pair[0], request, out) < 0 ? errno : 0;
+}
+
+static int ask_a_camera(void)
+{
+    return control(0x80685600); /* VIDIOC_QUERYCAP */
+}
+
+static int ask_a_terminal(void)
+{
+    return control(0x541b); /* FIONREAD, which a socket has, too */
+}
+
+static int ask_anything(void)
+{
+    return control(0x8901);
 }
 
 static int talk(void)
@@ -145,9 +161,11 @@ START_TEST(test_each_origin_gets_its_own)
     assert_killed(locked(MEDIA_FILE, false, talk));
     assert_exit(locked(MEDIA_FILE, true, talk), 0);
     assert_exit(locked(MEDIA_NET, false, talk), 0);
-    assert_killed(locked(MEDIA_FILE, false, control_a_device));
-    assert_killed(locked(MEDIA_NET, false, control_a_device));
-    assert_exit(locked(MEDIA_DEVICE, false, control_a_device), 0);
+    assert_killed(locked(MEDIA_FILE, false, ask_a_camera));
+    assert_killed(locked(MEDIA_NET, false, ask_a_camera));
+    assert_exit(locked(MEDIA_DEVICE, false, ask_a_camera), ENOTTY); /* the kernel's answer */
+    assert_exit(locked(MEDIA_DEVICE, false, ask_a_terminal), ENOTTY);
+    assert_killed(locked(MEDIA_DEVICE, false, ask_anything));
 }
 END_TEST
 
