@@ -31,7 +31,11 @@
  */
 #define BITS_SCORE 0.45
 #define BITS_HALF 12.0
-#define ALERT_BITS 10.0
+#define WORDED_BITS 10.0 /* from which on what is no alert is worded too */
+/* An alert sees more than the measures' forecasts do: the record in which it begins is as unlikely
+ * as that is on this stream, one in a thousand before any came, learnt over half an hour. */
+#define ALERTS_FIRST (1.0 / 1024)
+#define ALERTS_RATE (1.0 / 4096)
 /* What an alert lies beyond the usual range, dB: twice as loud to the ear for the whole, less for
  * one band, whose mean over a record hardly moves in noise. */
 #define LOUD_LEAST 10.0
@@ -60,6 +64,7 @@ struct audio_encoder {
     struct audio_range usual[MEASURES];
     struct tail tail;
     int64_t next;   /* event time at which the next record begins if it follows; 0: none came yet */
+    double alerts;  /* share of the records in which an alert begins */
     double tired;   /* by recent alerts */
     uint32_t quiet; /* records since the last alert, up to LASTS */
     double strongest; /* alert of the present event */
@@ -83,6 +88,7 @@ static void start(struct audio_encoder *a)
     tail_init(&a->tail);
     a->next = 0;
     a->tired = a->strongest = 0;
+    a->alerts = ALERTS_FIRST;
     a->quiet = LASTS;
 }
 
@@ -190,14 +196,18 @@ static int observe(struct encoder *e, const struct record *r, struct observation
     double values[MEASURES] = {sound.level, sound.peak, sound.onset, sound.away};
     struct audio_words words = {.sound = &sound, .speech = speech, .level = &a->usual[LEVEL]};
     double bits = calibrate(&a->tail, judge_measures(a, time, values));
+    bool begins = a->quiet == LASTS;
     double strength = find(a, values, &words);
     strength = habituate(a, strength, (double)samples / AUDIO_RATE);
+    begins = begins && strength >= 1;
+    if (begins)
+        bits = fmax(bits, -log2(a->alerts));
+    a->alerts += ALERTS_RATE * (begins - a->alerts);
     double score = strength / (1 + strength), by_bits = BITS_SCORE * bits / (bits + BITS_HALF);
-    if (score >= UNUSUAL_ALERT || (words.beyond > 0 && bits >= ALERT_BITS))
+    if (strength >= 1 || (words.beyond > 0 && bits >= WORDED_BITS))
         audio_words_put(&words, a->why, sizeof(a->why));
-    /* An alert sees more than the measures' forecasts do: it is as unlikely as alerts are. */
-    ret->bits = score >= UNUSUAL_ALERT ? fmax(bits, ALERT_BITS) : bits;
-    ret->score = score >= UNUSUAL_ALERT ? score : fmax(fmin(score, BITS_SCORE), by_bits);
+    ret->bits = bits;
+    ret->score = strength >= 1 ? score : fmax(fmin(score, BITS_SCORE), by_bits);
     ret->traits[AUDIO_LEVEL] = (float)sound.level;
     ret->traits[AUDIO_SPEECH] = (float)speech;
     for (int i = 0; i < MEASURES; i++)
@@ -237,6 +247,8 @@ static void walk(struct audio_encoder *a, struct state *s)
     state_i64(s, &a->next);
     s->failed |= a->next < 0 || a->next > TIME_MAX + US_PER_MINUTE;
     state_f64(s, &a->tired);
+    state_f64(s, &a->alerts);
+    s->failed |= !(a->alerts > 1e-12 && a->alerts <= 1);
     state_f64(s, &a->strongest);
     state_u32(s, &a->quiet, LASTS);
     s->failed |= !(a->tired >= 0) || !(a->strongest >= 0);

@@ -121,7 +121,7 @@ START_TEST(what_is_planted_is_an_alert)
         else if (event)
             add_knock(planted[_i].level, 3000);
         struct observation o = feed(e, (uint64_t)i);
-        if (event && o.score >= UNUSUAL_ALERT && o.bits >= 10) {
+        if (event && o.score >= UNUSUAL_ALERT && o.bits >= 7) {
             hits++;
             memcpy(why, o.why, sizeof(why));
             ck_assert_msg(strstr(o.why, planted[_i].word), "said \"%s\"", o.why);
