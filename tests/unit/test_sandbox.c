@@ -221,6 +221,7 @@ int main(void)
 {
     Suite *s = suite_create("sandbox");
     TCase *c = tcase_create("sandbox");
+    tcase_set_timeout(c, 60); /* a second of CPU time may take long on a busy machine */
     tcase_add_test(c, test_no_files_no_sockets);
     tcase_add_test(c, test_what_ends_it);
     tcase_add_test(c, test_each_origin_gets_its_own);
