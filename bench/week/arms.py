@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is compared: varved as it is, varved with one feature off, and three baselines on SQLite's FTS5.
+"""What is compared: varved as it is, varved that hears and sees as well, varved with one feature off,
+and three baselines on SQLite's FTS5.
 
 An arm takes the fortnight's slices and erasures and then answers questions in the shape of `varve ask
 --json`. To add one, add a line to ARMS.
@@ -10,9 +11,11 @@ import pathlib
 import re
 import sqlite3
 import struct
+import subprocess
 import sys
 import time
 
+import clips
 import score
 import story
 
@@ -107,15 +110,35 @@ class Channel:
 
 
 class Refused(Exception):
-    """The daemon does not take the configuration: too small a budget, or an option it lacks."""
+    """The daemon does not take the configuration: too small a budget, or an option it lacks; or there
+    is nothing to make sound and pictures with."""
+
+
+def decoded(clip):
+    """The frames that varve-media makes of a clip's file: what `varve ingest` passes on."""
+    return subprocess.run([varvetest.program("varve-media"), "--kind", clip.kind, "--start",
+                           story.stamp(clip.start), "--", str(clip.path)], stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, check=True).stdout
 
 
 class Varve:
-    """varved, fed through ingest channels as fast as it takes them, a flush at each midnight."""
+    """varved, fed through ingest channels as fast as it takes them, a flush at each midnight.
 
-    def __init__(self, options=None, ask=None):
-        self.options, self.extra = options or {}, ask or {}
+    With `senses` the clips of the microphone and the camera are given to `varve ingest`, each when its
+    hour is over.
+    """
+
+    def __init__(self, options=None, ask=None, senses=False):
+        self.options, self.extra, self.senses = options or {}, ask or {}, senses
         self.largest = 0
+
+    def prepare(self, week, folder):
+        """Makes the clips where they are wanted. Returns the bytes that they add to the raw ones."""
+        if not self.senses:
+            return 0
+        if clips.missing():
+            raise Refused(f"there is no {clips.missing()}")
+        return week.senses.keep(folder, decoded)
 
     def start(self, folder, budget):
         self.budget = budget
@@ -136,10 +159,12 @@ class Varve:
 
     def feed(self, week):
         channels, erasures = {}, list(week.story.erasures)
+        self.clips = list(reversed(week.senses.clips)) if self.senses else []
         day = 0
         for s in week.slices():
             if not s.times:
                 continue
+            self.perceive(s.times[0] // HOUR * HOUR)
             self.largest = max(self.largest, self.bytes())
             today = (s.times[0] - story.START) // story.DAY
             if today > day:
@@ -148,10 +173,20 @@ class Varve:
             if s.stream not in channels:
                 channels[s.stream] = Channel(self.daemon, s, self.budget)
             channels[s.stream].feed(s)
+        self.perceive(story.END)
         self.midnight(channels, erasures, story.END)
         for c in channels.values():
             c.close()
         self.settle()
+
+    def perceive(self, until):
+        """The clips that are over by then."""
+        while self.clips and self.clips[-1].end <= until:
+            c = self.clips.pop()
+            done = self.daemon.varve("ingest", "--stream", c.stream, "--kind", c.kind, "--start",
+                                     story.stamp(c.start), c.path, timeout=PATIENCE)
+            if done.status:
+                self.notes.append(f"varve ingest of {c.name}: {done.err.strip()}")
 
     def midnight(self, channels, erasures, now):
         for c in channels.values():
@@ -236,6 +271,10 @@ class Fts:
     def __init__(self, keep, window=False):
         self.keep, self.window = keep, window
         self.notes, self.largest = [], 0
+        self.senses = False
+
+    def prepare(self, week, folder):
+        return 0
 
     def start(self, folder, budget):
         self.path, self.budget = pathlib.Path(folder) / f"{self.keep}.db", budget
@@ -347,6 +386,8 @@ class Fts:
 
 ARMS = {
     "varve": lambda: Varve(),
+    # Given sound and pictures as well, and asked about them.
+    "varve-senses": lambda: Varve(senses=True),
     # One feature off, or another in its place.
     "no-coverage": lambda: Varve({"memory": {"evict": "salience"}}),
     "evict-fifo": lambda: Varve({"memory": {"evict": "fifo"}}),

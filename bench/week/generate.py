@@ -4,7 +4,8 @@
 
   bench/week/generate.py --seed 1 --bytes 20000000 --out DIR
 
-writes one NDJSON file (text) or CSV file (sensors) a stream, questions.jsonl and erasures.jsonl. The
+writes one NDJSON file (text) or CSV file (sensors) a stream, questions.jsonl and erasures.jsonl, and
+where what senses.py needs is installed its clips with their times, clips.csv, and senses.jsonl. The
 same seed gives the same bytes. --bytes changes the background only: what is planted (story.py) and
 what is asked about it (questions.py) stay the same. Raw bytes are those of the texts and ten a sensor
 value. Every hour of every stream has its own random numbers, so one slice can be made by itself.
@@ -15,8 +16,11 @@ import marshal
 import math
 import pathlib
 import random
+import sys
 
+import clips
 import questions
+import senses
 import story
 
 HOUR = 3600 * story.SECOND
@@ -233,6 +237,7 @@ class Week:
         self.noise = noise_table()
         usual = [(s, c) for s, cs in SENSORS.items() for c in cs if c.name in USUAL]
         self.questions = questions.make(self.story, usual)
+        self.senses = senses.Senses(self.story, seed, size)
         self.rates = {name: self.rate(name) for name in TEXT}
         self.planted, self.kept = {}, None
         for t, stream, text in sorted(self.story.lines):
@@ -351,7 +356,8 @@ def write(week, out):
                 f.write(story.stamp(t) + "," + ",".join(map(str, values)) + "\n")
     for f in files.values():
         f.close()
-    for name, rows in (("questions", week.questions), ("erasures", week.story.erasures)):
+    for name, rows in (("questions", week.questions), ("erasures", week.story.erasures),
+                       ("senses", week.senses.questions)):
         (out / f"{name}.jsonl").write_text("".join(json.dumps(q) + "\n" for q in rows))
     return raw
 
@@ -364,6 +370,12 @@ def main():
     a = p.parse_args()
     week = Week(a.seed, a.bytes)
     raw = write(week, a.out)
+    if clips.missing():
+        print(f"no sound and pictures: there is no {clips.missing()}", file=sys.stderr)
+    else:
+        week.senses.keep(a.out / "clips")
+        (a.out / "clips.csv").write_text("".join(
+            f"{c.stream},{c.kind},{story.stamp(c.start)},clips/{c.name}\n" for c in week.senses.clips))
     print(f"{raw} raw bytes, {len(week.questions)} questions, in {a.out}")
 
 

@@ -25,7 +25,7 @@ def arguments():
     p.add_argument("--bytes", type=int, default=212_000_000,
                    help="raw bytes of a fortnight; 1 %% of the default is just over 2 MiB")
     p.add_argument("--budgets", default="1,3,10", help="percent of the raw bytes; 0: no budget")
-    p.add_argument("--arms", default="varve,fts-all,fifo,random")
+    p.add_argument("--arms", default="varve,varve-senses,fts-all,fifo,random")
     p.add_argument("--classes", help="only questions of these classes")
     p.add_argument("--answers", type=pathlib.Path, help="keep questions, answers and scores here, a line each")
     p.add_argument("--json", type=pathlib.Path, help="keep the figures here")
@@ -67,6 +67,30 @@ COLUMNS = [("hit@1", "hit@1"), ("hit@5", "hit@5"), ("4 KiB", "bytes"), ("rare@5"
            ("refused", "false refusals")]
 
 
+SENSED = [("hit@5", "hit@5"), ("said", "said"), ("day recall", "day recall"), ("absent F1", "absent F1"),
+          ("refused", "false refusals")]
+
+
+def print_senses(figures):
+    """What was heard and seen, in a table of its own."""
+    figures = {k: f["senses"] for k, f in figures.items() if f["senses"]["questions"]}
+    if not figures:
+        return
+    classes = next(iter(figures.values()))["classes"]
+    print("\nheard and seen, by class hit (said):\n")
+    print("| arm | budget | " + " | ".join(c for c, _ in SENSED) + " | time error | " +
+          " | ".join(f"{c} ({v['n']})" for c, v in classes.items()) + " |")
+    print("|---" * (len(SENSED) + len(classes) + 3) + "|")
+    for (name, percent), s in figures.items():
+        print(f"| {name} | {percent:g} % | " + " | ".join(number(s[k]) for _, k in SENSED) +
+              f" | {number(s['time error'], '{:.0f} s')} | " +
+              " | ".join(hit_said(s["classes"][c]) for c in classes) + " |")
+
+
+def hit_said(v):
+    return number(v["hit"], "{:.2f}") + ("" if v["said"] is None else f" ({v['said']:.2f})")
+
+
 def print_table(figures):
     print("\n| arm | budget | " + " | ".join(c for c, _ in COLUMNS) +
           " | time error | leaks | bytes a day | most/budget | fed s | p50/p99 ms |")
@@ -90,11 +114,7 @@ def print_table(figures):
     print("| arm | budget | " + " | ".join(f"{c} ({v['n']})" for c, v in classes.items()) + " |")
     print("|---" * (len(classes) + 2) + "|")
     for (name, percent), f in figures.items():
-        cells = []
-        for c in classes:
-            v = f["summary"]["classes"][c]
-            cells.append(number(v["hit"], "{:.2f}") +
-                         ("" if v["said"] is None else f" ({v['said']:.2f})"))
+        cells = [hit_said(f["summary"]["classes"][c]) for c in classes]
         print(f"| {name} | {percent:g} % | " + " | ".join(cells) + " |")
 
 
@@ -128,11 +148,17 @@ def main():
             size = week.keep(base / f"seed-{seed}")
             print(f"seed {seed}: {size} raw bytes, {len(week.questions)} questions, made in "
                   f"{time.monotonic() - begin:.0f} s", file=sys.stderr)
-            questions = [q for q in week.questions
-                         if not a.classes or q["class"] in a.classes.split(",")]
             for name in names:
+                arm = arms.ARMS[name]()
+                try:
+                    raw = size + arm.prepare(week, base / f"seed-{seed}" / "clips")
+                except arms.Refused as e:
+                    print(f"  {name} left out: {e}", file=sys.stderr)
+                    continue
+                asked = week.questions + (week.senses.questions if arm.senses else [])
+                questions = [q for q in asked if not a.classes or q["class"] in a.classes.split(",")]
                 for percent in budgets:
-                    room = int(size * percent / 100)
+                    room = int(raw * percent / 100)
                     if name.startswith("fts-all") and percent != budgets[0]:
                         continue
                     if name in ("fifo", "random") and not room:
@@ -149,9 +175,11 @@ def main():
                     print(f"  {name} {percent:g} %: fed in {m['fed']:.0f} s, hit@5 "
                           f"{number(score.summary([r for _, _, r in out])['hit@5'])}"
                           + "".join(f"; {n}" for n in m["notes"]), file=sys.stderr, flush=True)
-    figures = {k: {"summary": score.summary([r for _, _, r in v]), "measured": measured[k],
-                   "budget": measured[k]["budget"]} for k, v in rows.items()}
+    figures = {k: {"summary": score.summary([r for _, _, r in v if r["class"] not in senses.CLASSES]),
+                   "senses": score.summary([r for _, _, r in v if r["class"] in senses.CLASSES]),
+                   "measured": measured[k], "budget": measured[k]["budget"]} for k, v in rows.items()}
     print_table(figures)
+    print_senses(figures)
     if a.misses:
         for k, v in rows.items():
             print(f"\n## misses of {k[0]} at {k[1]:g} %")
@@ -172,5 +200,6 @@ if __name__ == "__main__":
     import arms
     import generate
     import score
+    import senses
     import story
     main()

@@ -7,13 +7,12 @@ An answer is what `varve ask --json` prints; the baselines give the same shape. 
   hit@k    one of the first k items, records or unusual spans overlaps a gold's time (10 minutes of
            tolerance), is of its stream or of all streams, and holds its words; for a sensor's gold
            nothing longer than six hours counts unless the question is a gist-level one
-           to how often (count, week, times) only the number said is a hit; a value said (now, asof)
+           to how often (NUMBERS) only the number said is a hit; a value said (now, asof)
            is one too
   bytes    a hit anywhere in the answer, which has 4 KiB of room in every arm
-  said     the answer's own sentence holds it: the words (what), the time to two minutes (when,
-           changed, first, last), the number (count, week, times), the value before any stale one
-           (now, asof)
-  error    when, what, changed, first, last: seconds from the gold to the farther end of the best hit
+  said     the answer's own sentence holds it: the words (what), the time to two minutes (the others
+           of TIMED), the number (NUMBERS), the value before any stale one (now, asof); what is heard and seen (senses.py) likewise
+  error    TIMED: seconds from the gold to the farther end of the best hit
   absent   F1 over all questions; false refusals: answerable ones that got `absent`
 """
 import datetime
@@ -24,9 +23,9 @@ TOLERANCE = 600_000_000
 SENSOR_SPAN = 6 * 3600 * 1_000_000
 STAMP = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(?::\d\d(?:\.\d+)?)?Z?|\d{4}-\d\d-\d\d|\b\d{1,2}:\d\d(?::\d\d)?\b")
 ASIDE = re.compile(r"\d+ (more|other|days ago|hours ago|minutes ago)\b")
-TIMED = ("when", "what", "changed", "first", "last")
+TIMED = ("when", "what", "changed", "first", "last", "heard", "seen", "latest")
 FACTS = ("now", "asof")
-NUMBERS = ("count", "week", "times")
+NUMBERS = ("count", "week", "times", "often")
 
 
 def parse(text):
@@ -117,7 +116,7 @@ def said(question, text):
     cls = question["class"]
     if cls == "what":
         return all(w.lower() in lower for w in question["gold"][0]["words"])
-    if cls in ("when", "changed", "first", "last"):
+    if cls in TIMED:
         for s in re.findall(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d", text):
             if any(abs(parse(s.replace(" ", "T") + ":30") - g["start"]) <= 120_000_000
                    for g in question["gold"]):
@@ -146,7 +145,7 @@ def score(question, answer):
            "absent": bool(answer.get("absent")), "truth": bool(question.get("absent")),
            "sort": question.get("sort")}
     cls = question["class"]
-    if cls in ("absent", "erased"):
+    if question.get("absent"):
         row["hit"] = row["absent"]
         if cls == "erased":
             shown = [answer.get("text") or ""] + [e.text for found in lists for e in found]

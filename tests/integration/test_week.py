@@ -9,10 +9,13 @@ import unittest
 import varvetest
 
 sys.path.insert(0, str(varvetest.ROOT / "bench" / "week"))
-import arms      # noqa: E402
-import generate  # noqa: E402
-import score     # noqa: E402
-import story     # noqa: E402
+import arms       # noqa: E402
+import clips      # noqa: E402
+import generate   # noqa: E402
+import questions  # noqa: E402
+import score      # noqa: E402
+import senses     # noqa: E402
+import story      # noqa: E402
 
 SMALL = 1_000_000
 
@@ -126,10 +129,162 @@ class Generated(unittest.TestCase):
             self.assertGreater(worst, 3 * channel.noise, e.channel)
 
 
+class Planned(unittest.TestCase):
+    """What a microphone and a camera are to hear and see."""
+    @classmethod
+    def setUpClass(cls):
+        cls.week = generate.Week(7, SMALL)
+        cls.senses = cls.week.senses
+
+    def test_the_same_for_the_same_seed_and_beside_the_story(self):
+        again = generate.Week(7, SMALL).senses
+        self.assertEqual([vars(c) for c in self.senses.clips], [vars(c) for c in again.clips])
+        self.assertEqual(self.senses.questions, again.questions)
+        self.assertNotEqual(self.senses.questions, generate.Week(8, SMALL).senses.questions)
+        alone = story.Story(7)
+        usual = [(s, c) for s, cs in generate.SENSORS.items() for c in cs
+                 if c.name in generate.USUAL]
+        self.assertEqual(self.week.questions, questions.make(alone, usual))
+        self.assertEqual(self.week.story.lines, alone.lines)
+
+    def test_size_changes_the_ordinary_clips_only(self):
+        larger = generate.Week(7, 100_000_000).senses
+        self.assertEqual(self.senses.questions, larger.questions)
+        planted = [[vars(c) for c in s.clips if c.event] for s in (self.senses, larger)]
+        self.assertEqual(planted[0], planted[1])
+        self.assertGreater(len(larger.clips), 2 * len(self.senses.clips))
+
+    def test_clips_lie_apart_in_the_fortnight(self):
+        for stream in senses.STREAMS:
+            mine = [c for c in self.senses.clips if c.stream == stream]
+            self.assertGreaterEqual(mine[0].start, story.START)
+            self.assertLess(mine[-1].end, story.END)
+            for a, b in zip(mine, mine[1:]):
+                self.assertLess(a.end, b.start)
+
+    def test_gold_happens(self):
+        happened = [(e.stream, e.t, e.words) for e in self.senses.events]
+        told = [(g["streams"], g["start"], g["words"]) for q in self.week.questions for g in q["gold"]]
+        asked = set()
+        for q in self.senses.questions:
+            asked.add(q["class"])
+            self.assertEqual(bool(q.get("absent")), q["class"] == "nothing")
+            self.assertEqual(bool(q["gold"]), not q.get("absent"), q)
+            for g in q["gold"]:
+                if q["class"] == "cause":
+                    self.assertIn((g["streams"], g["start"], g["words"]), told)
+                else:
+                    self.assertIn((g["streams"][0], g["start"], g["words"]), happened, q)
+                if q["since"]:
+                    begin = score.parse(q["since"])
+                    inside = g["start"] < score.parse(q["until"]) and g["start"] >= begin
+                    self.assertTrue(inside or q["class"] == "cause", q)
+            if "number" in q:
+                alike = [h for h in happened if h[2] == q["gold"][0]["words"]]
+                self.assertEqual(len(alike), q["number"])
+        self.assertEqual(asked, set(senses.CLASSES))
+
+    def test_nothing_happens_where_nothing_did(self):
+        about = {"mic": ("knock", "speak", "speech", "talk"),
+                 "cam": ("dark", "frozen", "freeze", "scene")}
+        for q in self.senses.questions:
+            if q.get("sort") != "other day":
+                continue
+            stream = next(s for s, words in about.items() if any(w in q["query"] for w in words))
+            begin, end = score.parse(q["since"]), score.parse(q["until"])
+            kinds = [w for w in senses.WHAT if senses.WHAT[w][0] == stream and any(
+                form.format("")[:-1] in q["query"] for form in map(str.capitalize, senses.WHAT[w][2]))]
+            for e in self.senses.events:
+                if begin <= e.t < end:
+                    self.assertNotIn(e.what, kinds or ["speech"], q)
+
+
+@unittest.skipIf(clips.missing(), f"there is no {clips.missing()}")
+class Rendered(unittest.TestCase):
+    """Clips of each kind of event, as files and decoded."""
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.TemporaryDirectory()
+        cls.senses = generate.Week(7, SMALL).senses
+        kinds = {(c.event, c.name[-4:]): c for c in reversed(cls.senses.clips)}
+        cls.some = list(kinds.values())
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.folder.cleanup()
+
+    def render(self, week, name):
+        place = pathlib.Path(self.folder.name) / name
+        place.mkdir()
+        out = []
+        for c in self.some:
+            c.path = place / c.name
+            clips.make(c, week, c.path)
+            out.append((c.path.read_bytes(), arms.decoded(c)))
+        return out
+
+    def test_same_seed_same_files_and_records(self):
+        once, twice = self.render(7, "once"), self.render(7, "twice")
+        self.assertEqual(once, twice)
+        for (file, records), (others, more) in zip(once, self.render(8, "other")):
+            self.assertNotEqual(file, others)
+            self.assertNotEqual(records, more)
+
+    def test_sounds_stand_out(self):
+        for c in self.some:
+            if c.kind == "audio" and c.event:
+                heard = clips.content(c, 7)
+                self.assertEqual(len(heard), c.seconds * clips.RATE)
+                first = c.offset * clips.RATE
+                before, after = max(map(abs, heard[:first])), max(map(abs, heard[first:]))
+                self.assertGreater(after, 6 * before, c.event)
+
+    def test_pictures_show_it(self):
+        size = clips.WIDTH * clips.HEIGHT
+        for c in self.some:
+            if c.kind != "video" or not c.event:
+                continue
+            frames = clips.content(c, 7)
+            first = c.offset * clips.FPS
+            self.assertEqual({len(f) for f in frames}, {size})
+            before, last = frames[first - 1], frames[-1]
+            changed = sum(abs(a - b) > 16 for f in frames[first:] for a, b in zip(before, f))
+            changed /= size * (len(frames) - first)
+            if c.event == "dark":
+                self.assertLess(sum(last), 10 * size)
+            elif c.event == "frozen":
+                self.assertEqual(set(frames[first:]), {before})
+            elif c.event == "turned":
+                self.assertGreater(changed, 0.4)
+            else:
+                self.assertGreater(changed, 0.004, c.event)
+
+    def test_the_microphone_and_the_camera_are_remembered(self):
+        arm = arms.ARMS["varve-senses"]()
+        until = story.START + 4 * story.DAY
+        self.senses.clips = [c for c in self.senses.clips if c.end < until]
+        place = pathlib.Path(self.folder.name)
+        self.assertGreater(self.senses.keep(place / "few", arms.decoded), 3_000_000)
+        (place / "arm").mkdir()
+        arm.start(place / "arm", None)
+        try:
+            arm.clips = list(reversed(self.senses.clips))
+            arm.perceive(until)
+            arm.settle()
+            asked = [q for q in self.senses.questions if q["class"] in ("heard", "seen")
+                     and q["until"] and score.parse(q["until"]) <= until]
+            hits = [score.score(q, arm.ask(q))["hit"] for q in asked]
+        finally:
+            arm.stop()
+        self.assertEqual(arm.notes, [])
+        self.assertGreater(sum(hits), 0.4 * len(hits))
+
+
 class Scorer(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.questions = generate.Week(7, SMALL).questions
+        week = generate.Week(7, SMALL)
+        cls.questions = week.questions + week.senses.questions
 
     def rows(self, answerer):
         return [score.score(q, answerer(q)) for q in self.questions]
