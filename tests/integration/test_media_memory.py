@@ -366,6 +366,28 @@ class Room(Media):
         self.assertRpcError(UNSUPPORTED, self.client.call, "memory.raw", id=item["id"], form="file")
 
 
+class Again(Media):
+    def test_what_was_learnt_outlives_a_stop_and_a_kill(self):
+        """The models go on from their snapshot, or from the evidence of what came after it."""
+        self.open("mic", "audio")
+        self.open("cam", "video")
+        sent = 0
+        for end in (self.d.stop, self.d.kill, self.d.stop):
+            self.put("mic", media.sound_records(media.hiss(10, seed=sent), start=10 * sent))
+            self.put("cam", media.frame_records([media.scene(i) for i in range(20)],
+                                                start=10 * sent))
+            sent += 1
+            end()
+            self.d.start()
+            self.client = self.d.client()
+        self.put("mic", media.sound_records(media.tone(1), start=30))
+        self.put("cam", media.frame_records([media.scene(5)], start=30))
+        self.assertNotIn("warning", self.d.log())
+        worst = self.client.call("predict.surprise", streams=["mic"])["items"][0]
+        self.assertGreaterEqual(media.seconds(worst["end"]), 30, worst)
+        self.verify()
+
+
 class Together(Media):
     def test_one_episode(self):
         """Sound, picture, sensor and log of the same seconds meet, and opening tells what each saw."""
