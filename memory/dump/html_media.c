@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the timeline page shows of sound and pictures: waveforms and thumbnails, the most unusual
- * moments first while there is room. Decoding is what costs, some ten milliseconds a moment, so
- * only so many are looked at, and the page says how many are not.
+ * moments first while there is room. Decoding is what costs, up to thirty milliseconds a moment, so
+ * only so much is looked at, and the page says how many moments are not.
  *
  * `media` is by node. Sound: {"seconds", "peak" of 1, "wave"}: two signed bytes for each of at most
  * WAVE_COLUMNS equal spans, the lowest and the highest sample in 127ths of the peak. Pictures:
@@ -22,7 +22,7 @@
 #define THUMBNAIL_SIDE 160
 #define FRAMES_UNUSUAL 6
 #define FRAMES_USUAL 3
-#define DECODES_MAX 3000
+#define DECODED_MAX (2ull << 30)   /* bytes of payload that are looked at: some ten seconds */
 #define MEDIA_SIZE_MAX (12u << 20) /* bytes of JSON, all together */
 
 static void put_wave(struct jsonw *w, const struct record *records, uint32_t count)
@@ -108,7 +108,7 @@ static int put_frames(struct jsonw *w, const struct file_span *span, const struc
 }
 
 static int put_moment(struct page *p, const struct file_span *span, enum stream_kind kind,
-                      struct jsonw *w, struct arena *arena, struct errmsg *err)
+                      struct jsonw *w, struct arena *arena, uint64_t *looked, struct errmsg *err)
 {
     struct record *records;
     struct file_unusual *unusual;
@@ -118,6 +118,8 @@ static int put_moment(struct page *p, const struct file_span *span, enum stream_
         r = file_unusual(p->f, span->id, arena, &unusual, &runs, err);
     if (r || count == 0)
         return r;
+    for (uint32_t i = 0; i < count; i++)
+        *looked += records[i].media.size;
     char key[16];
     snprintf(key, sizeof(key), "%u", (uint32_t)(span - p->spans[0]));
     jsonw_key(w, key);
@@ -135,7 +137,7 @@ int page_media(struct page *p, uint64_t *ret_left_out, struct errmsg *err)
     struct jsonw w;
     struct arena arena;
     const struct file_span **ranked;
-    uint32_t looked = 0;
+    uint64_t looked = 0;
     int r = page_ranked(p, &ranked, err);
     if (r)
         return r;
@@ -148,13 +150,12 @@ int page_media(struct page *p, uint64_t *ret_left_out, struct errmsg *err)
         enum stream_kind kind = stream ? stream->row.kind : KIND_TEXT;
         if ((kind != KIND_AUDIO && kind != KIND_VIDEO) || !ranked[i]->evidence)
             continue;
-        if (looked == DECODES_MAX || p->media.size > MEDIA_SIZE_MAX) {
+        if (looked > DECODED_MAX || p->media.size > MEDIA_SIZE_MAX) {
             ++*ret_left_out;
             continue;
         }
         arena_reset(&arena);
-        r = put_moment(p, ranked[i], kind, &w, &arena, err);
-        looked++;
+        r = put_moment(p, ranked[i], kind, &w, &arena, &looked, err);
     }
     jsonw_object_end(&w);
     arena_deinit(&arena);
