@@ -40,8 +40,11 @@
 #define FLICKER_TURNS 6 /* of the light's direction within those */
 #define FLICKER_LEAST 3.0f
 #define USUAL_RATE 0.02f
-#define PLACES_MAX 63.0 /* of a tail */
-#define EVENT_MAX 16    /* records; what lasts longer is how the stream is */
+#define PLACES_MAX 63.0   /* of a tail */
+#define EVENT_MAX 16      /* records; what lasts longer is how the stream is */
+#define PAUSE_LEAST 10.0f /* seconds, and so many usual steps from frame to frame: what differs */
+#define PAUSE_STEPS 8.0f  /* behind such a pause came about meanwhile and is no motion */
+#define STEP_RATE 0.1f
 
 enum view {
     VIEW_STRENGTH, /* motion of the most moved tile */
@@ -69,6 +72,8 @@ struct video_encoder {
     float event_raw;
     float usual[RASTER_PLANES][TILES]; /* the scene's look, slowly followed */
     bool usual_known;
+    int64_t last;               /* event time of the last frame, 0: none */
+    float step;                 /* usual time from frame to frame, seconds */
     float held;                 /* surprise of the change in doubt, before ranking, bits */
     float steps[FLICKER_STEPS]; /* of the light, a ring */
     uint32_t step_at;
@@ -305,6 +310,21 @@ static double score_event(struct video_encoder *v, const struct verdict *verdict
     return score;
 }
 
+/* Did the camera record nothing for a while? */
+static bool paused(struct video_encoder *v, int64_t time)
+{
+    float step = v->last ? (float)(time - v->last) / US_PER_SECOND : 0;
+    v->last = time;
+    if (step > fmaxf(PAUSE_LEAST, PAUSE_STEPS * v->step)) {
+        /* A camera that is only slow makes itself known by doing it again. */
+        v->step = fmaxf(v->step, PAUSE_LEAST / PAUSE_STEPS);
+        v->step += STEP_RATE * v->step;
+        return true;
+    }
+    v->step += STEP_RATE * (fmaxf(step, 0) - v->step);
+    return false;
+}
+
 static void observe_frame(struct video_encoder *v, int64_t time, struct observation *ret)
 {
     struct motion_finding m;
@@ -313,6 +333,8 @@ static void observe_frame(struct video_encoder *v, int64_t time, struct observat
     double places[VIEWS];
     picture_of(&v->raster, &v->picture);
     bool first = v->scene.seen == 0;
+    if (paused(v, time))
+        motion_restart(&v->motion);
     motion_observe(&v->motion, &v->raster, &m);
     scene_observe(&v->scene, time, &v->picture, &f);
     bool unsettled = v->scene.doubt || v->scene.dark || v->scene.returning;
@@ -375,6 +397,9 @@ static void walk(struct video_encoder *v, struct state *s)
     for (uint32_t p = 0; p < RASTER_PLANES; p++)
         state_f32s(s, v->usual[p], TILES);
     state_bool(s, &v->usual_known);
+    state_time(s, &v->last);
+    state_f32(s, &v->step);
+    s->failed |= !(v->step >= 0 && v->step <= 1e9f);
     patch_walk(v->patch, s);
     state_f32s(s, v->detail.edges, EDGE_CELLS * EDGE_WAYS);
     for (int l = 0; l < PATCH_LEVELS - 1; l++)
@@ -406,6 +431,8 @@ static void restart(struct video_encoder *v)
     memset(v->usual, 0, sizeof(v->usual));
     memset(v->steps, 0, sizeof(v->steps));
     v->usual_known = v->flickered = false;
+    v->last = 0;
+    v->step = 0;
     v->held = 0;
     v->step_at = v->still = v->told = 0;
     v->still_since = v->dark_since = 0;

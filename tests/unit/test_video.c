@@ -13,12 +13,14 @@
 static struct canvas canvas;
 static struct encoder *encoder;
 static uint64_t seq;
+static int64_t paused; /* microseconds in which nothing was recorded */
 static char why[160];
 
 static void begin(void)
 {
     rng = 1234567;
     seq = 0;
+    paused = 0;
     ck_assert_int_eq(encoder_new(KIND_VIDEO, &encoder), 0);
 }
 
@@ -29,8 +31,8 @@ static void end(void)
 
 static struct observation show_bytes(struct encoder *e, struct slice jpeg, int64_t step)
 {
-    struct record r = {
-        .seq = ++seq, .time = 1700000000LL * US_PER_SECOND + (int64_t)seq * step, .media = jpeg};
+    int64_t time = 1700000000LL * US_PER_SECOND + paused + (int64_t)(seq + 1) * step;
+    struct record r = {.seq = ++seq, .time = time, .media = jpeg};
     struct observation o;
     if (encoder_observe(e, &r, &o) != 0 || !isfinite(o.bits) || o.bits < 0 ||
         !(o.score >= 0 && o.score <= 1) || !o.latent || !o.why)
@@ -194,6 +196,33 @@ START_TEST(what_is_planted_is_an_alert)
         ck_assert_msg(strstr(why, planted[_i].words), "%d: \"%s\"", i, why);
         ck_assert_msg(o.score >= 0.5, "%s: %g, %g bits", why, o.score, o.bits);
     }
+}
+END_TEST
+
+/* Clips: somebody is in the last picture of one and the light is another in the next. */
+START_TEST(what_changed_in_a_pause_is_no_motion)
+{
+    for (int clip = 0; clip < 40; clip++) {
+        watch(14, 7);
+        draw_scene(&canvas, 14, 1, 0);
+        draw_box(&canvas, 200, 100, 150, 200, 240);
+        add_noise(&canvas, 4);
+        ck_assert_float_gt(show().traits[VIDEO_MOTION], 0.05);
+        paused += _i ? 3600LL * US_PER_SECOND : 0;
+        draw_scene(&canvas, 14, clip % 2 ? 0.9 : 1, 0);
+        add_noise(&canvas, 4);
+        struct observation o = show();
+        bool moved = o.traits[VIDEO_MOTION] > 0 || o.traits[VIDEO_STEP] != 0;
+        ck_assert_msg(moved == !_i && !o.shift, "clip %d: %s", clip, why);
+    }
+    /* A camera that takes one picture a minute sees motion all the same. */
+    for (int i = 0; i < 60; i++) {
+        paused += 60LL * US_PER_SECOND;
+        watch(14, 1);
+    }
+    paused += 60LL * US_PER_SECOND;
+    draw_box(&canvas, 200, 100, 150, 200, 240);
+    ck_assert_float_gt(show().traits[VIDEO_MOTION], 0.05);
 }
 END_TEST
 
@@ -438,6 +467,7 @@ int main(void)
     tcase_add_loop_test(t, black_between_scenes, 0, 2);
     tcase_add_test(t, a_steady_scene_is_no_alert);
     tcase_add_loop_test(t, what_is_planted_is_an_alert, 0, 3);
+    tcase_add_loop_test(t, what_changed_in_a_pause_is_no_motion, 0, 2);
     tcase_add_test(t, a_frozen_picture_is_told);
     tcase_add_test(t, a_flickering_light_is_told);
     tcase_add_test(t, surprise_is_calibrated);
