@@ -181,10 +181,15 @@ static int observe(struct encoder *e, const struct record *r, struct observation
         .traits[AUDIO_LEVEL] = AUDIO_QUIETEST, .latent = a->latent, .why = a->why};
     memset(a->latent, 0, sizeof(a->latent));
     a->why[0] = '\0';
+    int64_t due = a->next;
+    double passed = (double)samples / AUDIO_RATE;
     if (!follows(r, &a->next)) {
         audio_frames_reset(a->frames);
         audio_background_gap(&a->background);
         audio_speech_gap(&a->speech);
+        /* Where only clips are recorded, one rests between them as well. */
+        a->quiet = LASTS;
+        passed += due && time > due ? (double)(time - due) / US_PER_SECOND : 0;
     }
     uint32_t n = audio_frames_push(a->frames, r->media.data, samples, &frames);
     if (n == 0)
@@ -198,7 +203,7 @@ static int observe(struct encoder *e, const struct record *r, struct observation
     double bits = calibrate(&a->tail, judge_measures(a, time, values));
     bool begins = a->quiet == LASTS;
     double strength = find(a, values, &words);
-    strength = habituate(a, strength, (double)samples / AUDIO_RATE);
+    strength = habituate(a, strength, passed);
     begins = begins && strength >= 1;
     if (begins)
         bits = fmax(bits, -log2(a->alerts));

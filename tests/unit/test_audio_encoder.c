@@ -20,10 +20,12 @@
 #define FIRST_TIME (1700000000LL * US_PER_SECOND)
 
 static int16_t pcm[AUDIO_RECORD_SAMPLES_MAX];
+static int64_t unrecorded; /* microseconds between the records so far */
 
 static struct encoder *fresh(void)
 {
     struct encoder *e;
+    unrecorded = 0;
     ck_assert_int_eq(encoder_new(KIND_AUDIO, &e), 0);
     return e;
 }
@@ -60,7 +62,7 @@ static void add_knock(double level, int at)
 static struct observation feed(struct encoder *e, uint64_t seq)
 {
     struct record r = {.seq = seq,
-                       .time = FIRST_TIME + (int64_t)seq * RECORD_US,
+                       .time = FIRST_TIME + unrecorded + (int64_t)seq * RECORD_US,
                        .media = {(const char *)pcm, RECORD * sizeof(pcm[0])}};
     struct observation o;
     if (encoder_observe(e, &r, &o) != 0 || !isfinite(o.bits) || o.bits < 0 ||
@@ -132,6 +134,26 @@ START_TEST(what_is_planted_is_an_alert)
     printf("%-18s %d of 4, others %d: %s\n", planted[_i].name, hits, others, why);
     ck_assert_int_eq(hits, 4);
     ck_assert_int_eq(others, 0);
+    e->ops->free(e);
+}
+END_TEST
+
+/* Knocks as strong as the one before it, each in a clip of its own. */
+START_TEST(the_hours_between_clips_are_a_rest)
+{
+    struct encoder *e = fresh();
+    int hits = 0;
+    rng = 31;
+    for (int i = 0; i < 600; i++) {
+        make_noise(-50);
+        bool event = i >= 200 && i % 10 == 9;
+        if (event)
+            add_knock(-31, 3000);
+        if (i % 10 == 0)
+            unrecorded += _i ? US_PER_HOUR : 0;
+        hits += feed(e, (uint64_t)i).score >= UNUSUAL_ALERT && event;
+    }
+    ck_assert_msg(_i ? hits == 40 : hits < 30, "%d", hits);
     e->ops->free(e);
 }
 END_TEST
@@ -410,6 +432,7 @@ int main(void)
     tcase_add_test(tests, surprise_is_calibrated_and_noise_no_alert);
     tcase_add_loop_test(tests, what_is_planted_is_an_alert, 0,
                         (int)(sizeof(planted) / sizeof(*planted)));
+    tcase_add_loop_test(tests, the_hours_between_clips_are_a_rest, 0, 2);
     tcase_add_test(tests, silence_after_noise_is_told);
     tcase_add_test(tests, frames_do_not_depend_on_the_cut);
     tcase_add_test(tests, bands_find_their_frequency);
