@@ -16,6 +16,9 @@
 #define MOVED 5.0f       /* times the noise */
 #define MOVED_LEAST 6.0f /* grey levels */
 #define SHARE_SURE 0.02f /* of a tile's pixels: one or two are noise */
+/* A picture that stands still, encoded as video, still settles: few pixels, by hardly a level. */
+#define SETTLES_SHARE 0.05f
+#define SETTLES_MOST 1.0f
 
 void motion_init(struct motion *m)
 {
@@ -76,16 +79,19 @@ static float look_at_tile(struct motion *m, uint32_t t, const float *differences
 void motion_observe(struct motion *m, const struct raster *r, struct motion_finding *ret)
 {
     float differences[RASTER_SIZE], changes[TILES] = {0};
-    float all = 0, usual = 0, weight = 0;
-    *ret = (struct motion_finding){.x = 0.5f, .y = 0.5f, .identical = m->seen > 0};
+    float all = 0, usual = 0, weight = 0, most = 0;
+    uint32_t differ = 0;
+    *ret = (struct motion_finding){.x = 0.5f, .y = 0.5f};
     for (uint32_t i = 0; i < RASTER_SIZE; i++) {
         float v = roundf(r->planes[RASTER_Y][i] * STEPS) / STEPS;
         differences[i] = m->seen ? v - m->last[i] : 0;
-        ret->identical &= differences[i] == 0;
+        most = fmaxf(most, fabsf(differences[i]));
+        differ += differences[i] != 0;
         m->last[i] = v;
         changes[i / RASTER_WIDTH / TILE * TILE_COLUMNS + i % RASTER_WIDTH / TILE] +=
             differences[i] / (TILE * TILE);
     }
+    ret->identical = m->seen > 0 && most <= SETTLES_MOST && differ <= SETTLES_SHARE * RASTER_SIZE;
     if (m->seen++ == 0 || ret->identical)
         return;
     ret->light = median_change(changes);

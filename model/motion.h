@@ -24,7 +24,7 @@ struct motion_finding {
     float strength;     /* of the most moved tile, in units of its noise */
     float overall;      /* mean difference of all pixels, in units of theirs */
     float light;        /* how much brighter the whole became, grey levels */
-    bool identical;     /* not one pixel differs from the frame before */
+    bool identical;     /* the frame before once more, but for what encoding it anew changed */
     float moved[TILES]; /* share of each tile's pixels */
 };
 
