@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/error.h"
 
 static inline void must(int r, const char *what, const struct errmsg *err)
@@ -36,6 +37,27 @@ static inline double resident_mib(void)
     if (f)
         fclose(f);
     return (double)pages * (double)sysconf(_SC_PAGESIZE) / (1 << 20);
+}
+
+/* All of standard input; 0 or ERR_NOMEM. */
+static inline int read_input(struct buf *in)
+{
+    char part[65536];
+    size_t n;
+    while ((n = fread(part, 1, sizeof(part), stdin)) > 0)
+        buf_append(in, part, n);
+    return buf_failed(in) ? ERR_NOMEM : 0;
+}
+
+/* The next of JPEGs that lie one behind the other, up to its end marker; size 0 at the end. */
+static inline struct slice next_jpeg(const struct buf *in, size_t *at)
+{
+    size_t from = *at, end = from;
+    while (end + 1 < in->size &&
+           !((uint8_t)in->data[end] == 0xff && (uint8_t)in->data[end + 1] == 0xd9))
+        end++;
+    *at = end + 2;
+    return (struct slice){in->data + from, end + 1 < in->size ? end + 2 - from : 0};
 }
 
 #endif

@@ -8,6 +8,7 @@
  */
 #include "model/jpeg.h"
 
+#include <math.h>
 #include <setjmp.h>
 #include <stdio.h>
 #include <string.h>
@@ -221,6 +222,9 @@ int jpeg_read(struct jpeg_reader *j, struct slice jpeg, struct raster *ret, stru
         for (uint32_t p = RASTER_CB; p <= RASTER_CR; p++)
             for (uint32_t i = 0; i < RASTER_SIZE; i++)
                 j->raster.planes[p][i] = 128;
+    for (uint32_t p = 0; p < RASTER_PLANES; p++)
+        for (uint32_t i = 0; i < RASTER_SIZE; i++)
+            j->raster.planes[p][i] = rintf(j->raster.planes[p][i] * RASTER_STEPS) / RASTER_STEPS;
     j->raster.width = d->image_width;
     j->raster.height = d->image_height;
     jpeg_finish_decompress(d);

@@ -17,10 +17,11 @@
 #define RASTER_WIDTH 80
 #define RASTER_HEIGHT 48
 #define RASTER_SIZE (RASTER_WIDTH * RASTER_HEIGHT)
+#define RASTER_STEPS 8 /* of a grey level */
 
 enum raster_plane { RASTER_Y, RASTER_CB, RASTER_CR, RASTER_PLANES };
 
-/* 0..255, in rows; Cb and Cr are 128 for grey. */
+/* 0..255 in whole eighths, in rows; Cb and Cr are 128 for grey. */
 struct raster {
     float planes[RASTER_PLANES][RASTER_SIZE];
     uint32_t width, height; /* of the JPEG, pixels */

@@ -9,7 +9,6 @@
 #include <math.h>
 #include <string.h>
 
-#define STEPS 8.0f       /* of a grey level */
 #define NOISE_FIRST 1.0f /* grey levels */
 #define NOISE_LEAST 0.3f
 #define NOISE_RATE 0.02f
@@ -83,7 +82,7 @@ void motion_observe(struct motion *m, const struct raster *r, struct motion_find
     uint32_t differ = 0;
     *ret = (struct motion_finding){.x = 0.5f, .y = 0.5f};
     for (uint32_t i = 0; i < RASTER_SIZE; i++) {
-        float v = roundf(r->planes[RASTER_Y][i] * STEPS) / STEPS;
+        float v = r->planes[RASTER_Y][i];
         differences[i] = m->seen ? v - m->last[i] : 0;
         most = fmaxf(most, fabsf(differences[i]));
         differ += differences[i] != 0;
@@ -126,9 +125,5 @@ void motion_walk(struct motion *m, struct state *s)
     if (!frame || s->failed)
         return;
     state_u64(s, &m->seen, UINT64_MAX);
-    for (uint32_t i = 0; i < RASTER_SIZE; i++) {
-        uint32_t steps = (uint32_t)(m->last[i] * STEPS);
-        state_u32(s, &steps, (uint32_t)(260 * STEPS));
-        m->last[i] = (float)steps / STEPS;
-    }
+    raster_walk(m->last, s);
 }

@@ -14,7 +14,7 @@
 
 struct motion {
     uint64_t seen;
-    float last[RASTER_SIZE]; /* luma of the last frame, whole eighths of a grey level */
+    float last[RASTER_SIZE]; /* luma of the last frame */
     float noise[TILES];      /* usual mean difference of a tile's pixels, grey levels */
 };
 
@@ -29,7 +29,7 @@ struct motion_finding {
 };
 
 void motion_init(struct motion *m);
-/* The first frame moves nothing. Grey levels are rounded to eighths. */
+/* The first frame moves nothing. */
 void motion_observe(struct motion *m, const struct raster *r, struct motion_finding *ret);
 /* As if the next frame were the first: after a cut the noise of the old scene says nothing. */
 void motion_restart(struct motion *m);

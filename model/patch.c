@@ -19,7 +19,10 @@
 #define MEDIAN_OF_GAUSS 0.6745f /* of |x|, in standard deviations */
 #define NOISE_UP 1.02f          /* steps of the noise: it rests at a fifth of what it sees, */
 #define NOISE_DOWN 0.92f        /* which is the quiet part of a stream */
-#define STEADY_PUSHES 2         /* grids in a row that must allow a coarser size */
+#define QUIET_UP 1.002f  /* The spreads of the quietest grids, one in thirty or so: noise is */
+#define QUIET_DOWN 0.95f /* more where a picture has texture, which the median does not see. */
+#define QUIET_MOST 8.0f  /* times the median's noise: beyond that it is no noise */
+#define STEADY_PUSHES 2  /* grids in a row that must allow a coarser size */
 #define SIDE_MAX 8
 
 /* Of white noise of deviation 1 the differences of order 1, 2 and 3 deviate by so much. */
@@ -29,7 +32,8 @@ struct patch {
     struct patch_options options;
     uint32_t cells, count, next; /* of the ring: how many are valid, where the newest goes */
     int64_t time, step;
-    float noise; /* 0: not known */
+    float noise;                   /* 0: not known */
+    float quiet[PATCH_LEVELS - 1]; /* spreads of the larger sizes; 0: not known */
     uint32_t level, since_fine, steady;
     float *grids[GRIDS], *difference, *work;
     float room[];
@@ -70,6 +74,7 @@ void patch_restart(struct patch *p)
     p->count = p->next = p->level = p->since_fine = p->steady = 0;
     p->time = p->step = 0;
     p->noise = 0;
+    memset(p->quiet, 0, sizeof(p->quiet));
 }
 
 float patch_noise(const struct patch *p)
@@ -259,15 +264,29 @@ static void learn_noise(struct patch *p)
     p->noise = fminf(fmaxf(p->noise, p->options.noise_least), 1e12f);
 }
 
-static uint32_t measure(struct patch *p)
+/* Whether patches of that size are all but still: their spread against that of noise. */
+static bool is_still(struct patch *p, uint32_t level)
 {
     const struct patch_options *o = &p->options;
-    float tau = o->slack * gains[o->order] * patch_noise(p);
-    uint32_t level = PATCH_LEVELS - 1;
-    while (level > 0 && !(patch_spread(p->difference, o->width, o->height, o->size << level,
-                                       o->quantile, p->work) < tau))
-        level--;
-    return level;
+    float *quiet = &p->quiet[level - 1];
+    float spread =
+        patch_spread(p->difference, o->width, o->height, o->size << level, o->quantile, p->work);
+    float noise = gains[o->order] * patch_noise(p);
+    float tau = o->slack * fmaxf(noise, fminf(*quiet, QUIET_MOST * noise));
+    if (*quiet <= 0)
+        *quiet = spread;
+    else
+        *quiet *= spread > *quiet ? QUIET_UP : QUIET_DOWN;
+    *quiet = fminf(fmaxf(*quiet, o->noise_least), 1e12f);
+    return spread < tau;
+}
+
+static uint32_t measure(struct patch *p)
+{
+    uint32_t wanted = 0;
+    for (uint32_t level = 1; level < PATCH_LEVELS; level++)
+        wanted = is_still(p, level) ? level : wanted;
+    return wanted;
 }
 
 static void enter(struct patch *p, const float *grid, int64_t time, bool fine)
@@ -315,6 +334,9 @@ void patch_walk(struct patch *p, struct state *s)
     state_u32(s, &count, GRIDS);
     state_f32(s, &p->noise);
     s->failed |= !(p->noise >= 0 && p->noise <= 1e12f);
+    state_f32s(s, p->quiet, PATCH_LEVELS - 1);
+    for (int l = 0; l < PATCH_LEVELS - 1; l++)
+        s->failed |= !(p->quiet[l] >= 0 && p->quiet[l] <= 1e12f);
     if (!count || s->failed)
         return;
     p->count = count;

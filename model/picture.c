@@ -163,3 +163,12 @@ void picture_compare(const struct picture *a, const struct picture *b, struct pi
     ret->found = ta + tb ? (float)found / (float)(ta + tb) : 0;
     ret->textured = (float)(ta < tb ? ta : tb) / BLOCKS;
 }
+
+void raster_walk(float *plane, struct state *s)
+{
+    for (uint32_t i = 0; i < RASTER_SIZE; i++) {
+        uint32_t steps = (uint32_t)(plane[i] * RASTER_STEPS);
+        state_u32(s, &steps, 256 * RASTER_STEPS);
+        plane[i] = (float)steps / RASTER_STEPS;
+    }
+}

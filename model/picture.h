@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "model/jpeg.h"
+#include "model/state.h"
 
 /* Tiles of 8x8 raster pixels. */
 #define TILE 8
@@ -48,5 +49,8 @@ struct picture_likeness {
 
 void picture_compare(const struct picture *a, const struct picture *b,
                      struct picture_likeness *ret);
+
+/* Saves or loads one plane of a raster; see state.h. */
+void raster_walk(float *plane, struct state *s);
 
 #endif

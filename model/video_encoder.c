@@ -401,9 +401,7 @@ static void walk(struct video_encoder *v, struct state *s)
     state_f32(s, &v->step);
     s->failed |= !(v->step >= 0 && v->step <= 1e9f);
     patch_walk(v->patch, s);
-    state_f32s(s, v->detail.edges, EDGE_CELLS * EDGE_WAYS);
-    for (int l = 0; l < PATCH_LEVELS - 1; l++)
-        state_f32s(s, v->detail.coarse[l], EDGE_CELLS * EDGE_WAYS);
+    video_detail_walk(&v->detail, s);
     state_f32(s, &v->held);
     state_f32s(s, v->steps, FLICKER_STEPS);
     state_u32(s, &v->step_at, UINT32_MAX);

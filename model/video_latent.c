@@ -46,8 +46,7 @@ void video_weights_init(struct video_weights *w)
 }
 
 /* One look at all patches of a size; returns how many they are. */
-static uint32_t look(const struct video_weights *w, const struct raster *r, uint32_t level,
-                     float *ret)
+static uint32_t look(const struct video_weights *w, const float *luma, uint32_t level, float *ret)
 {
     uint32_t size = PATCH << level, n = 0;
     memset(ret, 0, EDGE_CELLS * EDGE_WAYS * sizeof(*ret));
@@ -55,7 +54,7 @@ static uint32_t look(const struct video_weights *w, const struct raster *r, uint
         for (uint32_t left = 0; left < RASTER_WIDTH; left += size, n++) {
             float gx = 0, gy = 0;
             for (uint32_t y = 0; y < size; y++) {
-                const float *at = r->planes[RASTER_Y] + (top + y) * RASTER_WIDTH + left;
+                const float *at = luma + (top + y) * RASTER_WIDTH + left;
                 for (uint32_t x = 0; x < size; x++) {
                     gx += w->across[level][y * size + x] * at[x];
                     gy += w->down[level][y * size + x] * at[x];
@@ -74,17 +73,34 @@ uint32_t video_look(struct video_detail *d, const struct video_weights *w, const
                     uint32_t level)
 {
     float edges[EDGE_CELLS * EDGE_WAYS];
-    uint32_t n = look(w, r, level, edges);
+    uint32_t n = look(w, r->planes[RASTER_Y], level, edges);
     if (level == 0) {
-        for (uint32_t l = 1; l < PATCH_LEVELS; l++)
-            n += look(w, r, l, d->coarse[l - 1]);
+        memcpy(d->luma, r->planes[RASTER_Y], sizeof(d->luma));
         memcpy(d->edges, edges, sizeof(edges));
         memcpy(d->now, edges, sizeof(edges));
+        memset(d->known, 0, sizeof(d->known));
         return n;
     }
+    if (!d->known[level - 1])
+        n += look(w, d->luma, level, d->coarse[level - 1]);
+    d->known[level - 1] = true;
     for (uint32_t i = 0; i < EDGE_CELLS * EDGE_WAYS; i++)
         d->now[i] = fmaxf(d->edges[i] + edges[i] - d->coarse[level - 1][i], 0);
     return n;
+}
+
+void video_detail_walk(struct video_detail *d, struct state *s)
+{
+    bool whole = !s->brief;
+    state_bool(s, &whole);
+    if (!whole || s->failed)
+        return;
+    raster_walk(d->luma, s);
+    state_f32s(s, d->edges, EDGE_CELLS * EDGE_WAYS);
+    for (int l = 0; l < PATCH_LEVELS - 1; l++) {
+        state_bool(s, &d->known[l]);
+        state_f32s(s, d->coarse[l], EDGE_CELLS * EDGE_WAYS);
+    }
 }
 
 /* Roots of shares, so that a rare one counts, less the root of an even share. */

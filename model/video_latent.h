@@ -28,8 +28,10 @@
  * since.
  */
 struct video_detail {
-    float edges[EDGE_CELLS * EDGE_WAYS];                    /* of the last fine look */
-    float coarse[PATCH_LEVELS - 1][EDGE_CELLS * EDGE_WAYS]; /* the coarse looks at that frame */
+    float luma[RASTER_SIZE];                                /* of the frame last looked at finely */
+    float edges[EDGE_CELLS * EDGE_WAYS];                    /* found in it */
+    float coarse[PATCH_LEVELS - 1][EDGE_CELLS * EDGE_WAYS]; /* found in it by a coarse look, ... */
+    bool known[PATCH_LEVELS - 1];                           /* ... which is had when first needed */
     float now[EDGE_CELLS * EDGE_WAYS];                      /* what it comes to */
 };
 
@@ -38,10 +40,12 @@ struct video_weights {
 };
 
 void video_weights_init(struct video_weights *w);
-/* Looks at the frame with patches of that level; a fine look also costs the coarse ones. Returns
- * the tokens. */
+/* Looks at the frame with patches of that level, 0 the first time; returns the tokens, those of a
+ * coarse look at the last fine frame included. */
 uint32_t video_look(struct video_detail *d, const struct video_weights *w, const struct raster *r,
                     uint32_t level);
+/* Saves or loads; brief: nothing, the next look must be fine. See state.h. */
+void video_detail_walk(struct video_detail *d, struct state *s);
 /* The frame's latent. ret[LATENT_DIM], unit length or zero. */
 void video_latent(const struct picture *p, const struct motion_finding *m,
                   const struct video_detail *d, float *ret);
