@@ -28,6 +28,7 @@
 #define NOISE_LEAST 0.1f        /* grey levels of the half raster: a drawn film has none */
 #define BITS_SCORE 0.45         /* bits alone never alert, see sensor_encoder.c */
 #define BITS_HALF 12.0
+#define RARE_BITS 6.0       /* from which words are found */
 #define MOTION_ALERT 0.004f /* of the picture: 30x30 pixels of 640x360 */
 #define LIGHT_ALERT 8.0f    /* grey levels at once */
 #define PLACE_ALERT 16.0f   /* grey levels that a tile lies off its usual */
@@ -225,7 +226,7 @@ static void take_still(struct video_encoder *v, int64_t time, bool identical,
 {
     double bits = stand_still(v, time, identical);
     int64_t lasted = time - v->still_since;
-    if (bits < STILL_ALERT || lasted < STILL_LEAST)
+    if (bits < STILL_ALERT || lasted < STILL_LEAST || v->scene.dark)
         return;
     ret->traits[VIDEO_STILL] = (float)((double)lasted / US_PER_SECOND);
     if (v->told++ >= STILL_TOLD)
@@ -276,13 +277,32 @@ static void scale_views(const struct motion_finding *m, const struct scene_findi
         ret[i] = fmin(4 * log2(1 + fmax(values[i], 0)), PLACES_MAX);
 }
 
-/* Bits of the least likely one. */
-static double rank_views(const struct video_encoder *v, const double *places)
+/* Bits of the least likely one, and which it is. */
+static double rank_views(const struct video_encoder *v, const double *places, enum view *ret)
 {
     double most = 0;
-    for (int i = 0; i < VIEWS; i++)
-        most = fmax(most, -log2(tail_rank(&v->views[i], places[i])));
+    for (int i = 0; i < VIEWS; i++) {
+        double bits = -log2(tail_rank(&v->views[i], places[i]));
+        if (bits <= most)
+            continue;
+        most = bits;
+        *ret = (enum view)i;
+    }
     return most;
+}
+
+/* What is rare and yet nothing that would be an alert. */
+static void say_rare(struct video_encoder *v, enum view view)
+{
+    static const char *const words[VIEWS] = {
+        [VIEW_STRENGTH] = "a slight stir",
+        [VIEW_OVERALL] = "a slight stir all over",
+        [VIEW_LIGHT] = "a slight change of the light",
+        [VIEW_LIKENESS] = "a picture slightly unlike the one before",
+        [VIEW_PLACE] = "a part of the picture slightly off its usual look",
+    };
+    if (!v->why[0])
+        snprintf(v->why, sizeof(v->why), "%s", words[view]);
 }
 
 /*
@@ -331,6 +351,7 @@ static void observe_frame(struct video_encoder *v, int64_t time, struct observat
     struct scene_finding f;
     struct patch_choice choice;
     double places[VIEWS];
+    enum view view = VIEW_STRENGTH;
     picture_of(&v->raster, &v->picture);
     bool first = v->scene.seen == 0;
     if (paused(v, time))
@@ -340,7 +361,7 @@ static void observe_frame(struct video_encoder *v, int64_t time, struct observat
     bool unsettled = v->scene.doubt || v->scene.dark || v->scene.returning;
     float place = leave_usual(v, m.light, f.event == SCENE_CUT);
     scale_views(&m, &f, unsettled ? 0 : place, places);
-    struct verdict verdict = {.raw = first ? 0 : rank_views(v, places)};
+    struct verdict verdict = {.raw = first ? 0 : rank_views(v, places, &view)};
     take_scene(v, time, &f, &verdict, ret);
     take_still(v, time, m.identical, &verdict, ret);
     take_light(v, &m, unsettled || f.event, &verdict, ret);
@@ -352,6 +373,8 @@ static void observe_frame(struct video_encoder *v, int64_t time, struct observat
     tail_learn(&v->whole, raw);
     ret->score =
         fmax(score_event(v, &verdict, places), BITS_SCORE * ret->bits / (ret->bits + BITS_HALF));
+    if (ret->bits >= RARE_BITS)
+        say_rare(v, view);
     patch_push(v->patch, v->picture.half, time, f.event == SCENE_CHANGE || f.event == SCENE_LIGHT,
                &choice);
     ret->traits[VIDEO_TOKENS] =

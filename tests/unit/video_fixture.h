@@ -17,6 +17,8 @@
 
 #define CANVAS_WIDTH 640
 #define CANVAS_HEIGHT 360
+#define SCENE_WIDTH 320 /* small, so that many can be drawn */
+#define SCENE_HEIGHT 180
 
 /* Red, green and blue in rows. */
 struct canvas {
@@ -86,11 +88,11 @@ static inline void draw_scene(struct canvas *c, uint32_t seed, double light, int
 {
     static const uint32_t steps = 40;
     uint32_t h = seed * 2654435761u + 12345;
-    c->width = CANVAS_WIDTH;
-    c->height = CANVAS_HEIGHT;
+    c->width = SCENE_WIDTH;
+    c->height = SCENE_HEIGHT;
     for (uint32_t y = 0; y < c->height; y++)
         for (uint32_t x = 0; x < c->width; x++) {
-            double v = light * (60 + (seed * 37 % 80) + 0.1 * y);
+            double v = light * (60 + (seed * 37 % 80) + 0.2 * y);
             uint8_t *p = c->pixels + 3 * ((size_t)y * c->width + x);
             p[0] = p[1] = p[2] = level_of(v);
         }
@@ -100,10 +102,10 @@ static inline void draw_scene(struct canvas *c, uint32_t seed, double light, int
             h = h * 1664525u + 1013904223u;
             n[k] = h >> 12;
         }
-        int x0 = (int)(n[0] % 1000) - 180 + dx, y0 = (int)(n[1] % 360) - 20;
-        int w = 30 + (int)(n[2] % 120), t = 20 + (int)(n[3] % 80);
-        for (int y = y0 < 0 ? 0 : y0; y < y0 + t && y < CANVAS_HEIGHT; y++)
-            for (int x = x0 < 0 ? 0 : x0; x < x0 + w && x < CANVAS_WIDTH; x++) {
+        int x0 = (int)(n[0] % 500) - 90 + dx, y0 = (int)(n[1] % 180) - 10;
+        int w = 15 + (int)(n[2] % 60), t = 10 + (int)(n[3] % 40);
+        for (int y = y0 < 0 ? 0 : y0; y < y0 + t && y < SCENE_HEIGHT; y++)
+            for (int x = x0 < 0 ? 0 : x0; x < x0 + w && x < SCENE_WIDTH; x++) {
                 uint8_t *p = c->pixels + 3 * ((size_t)y * c->width + (size_t)x);
                 for (int k = 0; k < 3; k++)
                     p[k] = level_of(light * (20 + n[4 + k] % 220));
