@@ -32,7 +32,7 @@ enum column {
 enum body { BODY_PLAIN = 0, BODY_ZSTD = 1, BODY_FLAC = 2 };
 
 #define BODY_KEPT (1u << 20) /* by a thread, for the next one */
-#define LEVEL_TRANSIENT 1 /* the journal's: sound is not packed for some seconds */
+#define LEVEL_TRANSIENT 1    /* the journal's: sound is not packed for some seconds */
 
 static int columns_of(const struct record *records, uint32_t count)
 {

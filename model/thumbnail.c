@@ -22,7 +22,8 @@
 #define SCANS_MAX 64
 #define DECODER_BYTES_MAX (40L << 20)
 #define EIGHTHS 8
-#define ROOM (512u << 10) /* more than the largest result's pixels, so libjpeg never needs its own */
+/* More than the largest result's pixels, so that libjpeg never needs room of its own. */
+#define ROOM (512u << 10)
 #define PLANES 3
 
 struct shrinking {

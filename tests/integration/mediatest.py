@@ -44,7 +44,7 @@ def sound_records(pcm, start=0.0, piece=8000):
 
 # ---- JPEG: grey, baseline, each 8x8 block of one brightness ----
 
-# Huffman codes of the categories 0 to 8 (Annex K of the standard, luminance DC), and AC's end of block.
+# Huffman codes of the categories 0 to 8 (Annex K, luminance DC); AC only has an end of block.
 _DC_COUNTS = bytes([0, 1, 5, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0])
 _DC_CODES = ["00", "010", "011", "100", "101", "110", "1110", "11110", "111110"]
 _QUANT = 8  # one step of brightness a step of DC

@@ -126,7 +126,8 @@ class Sound(Media):
             good = self.pcm[:16000]
             body = varvetest.varint(4)
             for i, pcm in enumerate([good, b"odd", b"", good * 3]):
-                body += b"\2" + varvetest.varint(2 * media.micros(i)) + varvetest.varint(len(pcm)) + pcm
+                body += b"\2" + varvetest.varint(2 * media.micros(i))
+                body += varvetest.varint(len(pcm)) + pcm
             channel.send_raw(varvetest.frame(varvetest.FRAME_RECORDS, body))
             channel.send_raw(varvetest.frame(varvetest.FRAME_CLOSE))
             errors, kind = [], None
@@ -217,7 +218,8 @@ class Sound(Media):
         for name, payload in (("audio", self.pcm), ("video", b"".join(frames))):
             done = self.d.run("varve-dump", out, "--records", "--stream", f"recovered-{name}",
                               check=True)
-            self.assertEqual(b"".join(base64.b64decode(r["payload"]) for r in done.lines()), payload)
+            found = b"".join(base64.b64decode(r["payload"]) for r in done.lines())
+            self.assertEqual(found, payload)
 
 
 class Pictures(Media):
@@ -355,8 +357,9 @@ class Room(Media):
             gone += 1
             self.assertTrue(opened["title"] and opened["gist"])
             self.assertNotIn("media", opened)
-            self.assertRpcError(NOTFOUND, self.client.call, "memory.raw", id=item["id"])
-            self.assertRpcError(NOTFOUND, self.client.call, "memory.raw", id=item["id"], form="file")
+            for form in ("records", "file"):
+                self.assertRpcError(NOTFOUND, self.client.call, "memory.raw", id=item["id"],
+                                    form=form)
         self.assertGreater(kept, 0)
         self.assertLess(kept, self.BUDGET)
         self.assertGreater(gone, 0)
@@ -390,7 +393,7 @@ class Again(Media):
 
 class Together(Media):
     def test_one_episode(self):
-        """Sound, picture, sensor and log of the same seconds meet, and opening tells what each saw."""
+        """Sound, picture, sensor and log of the same seconds meet; opening tells what each saw."""
         for name, kind in (("mic", "audio"), ("cam", "video"), ("temp", "sensor"), ("log", "text")):
             self.open(name, kind)
         self.client.append("mic", media.sound_records(media.hiss(20) + media.tone(2) +
@@ -444,8 +447,8 @@ class Page(Media):
         self.browser.wait("return document.querySelector('#panel h2')")
 
     def sections(self):
-        return self.browser.run(
-            "return [...document.querySelectorAll('#panel h3')].map((h) => h.firstChild.textContent)")
+        return self.browser.run("return [...document.querySelectorAll('#panel h3')]"
+                                ".map((h) => h.firstChild.textContent)")
 
     def test_thumbnails_and_waveforms(self):
         for item in self.moments("cam"):

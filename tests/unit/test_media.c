@@ -44,9 +44,9 @@ START_TEST(test_frames)
     ck_assert_int_eq(check_head(h, &err), 0);
     ck_assert_int_eq(check_head(head_of(0xc0, 16, 1920, 1), &err), 0);
     const struct head wrong[] = {
-        head_of(0xc0, 15, 16, 1),     head_of(0xc0, 16, 1921, 1), head_of(0xc0, 0, 0, 3),
-        head_of(0xc0, 65535, 16, 1),  head_of(0xc0, 64, 64, 4),   head_of(0xc0, 64, 64, 0),
-        head_of(0xc9, 64, 64, 3),     head_of(0xc3, 64, 64, 3),   head_of(0xda, 64, 64, 3),
+        head_of(0xc0, 15, 16, 1),    head_of(0xc0, 16, 1921, 1), head_of(0xc0, 0, 0, 3),
+        head_of(0xc0, 65535, 16, 1), head_of(0xc0, 64, 64, 4),   head_of(0xc0, 64, 64, 0),
+        head_of(0xc9, 64, 64, 3),    head_of(0xc3, 64, 64, 3),   head_of(0xda, 64, 64, 3),
         head_of(0xd9, 64, 64, 3),
     };
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
@@ -84,14 +84,11 @@ START_TEST(test_base64)
 {
     static const struct {
         const char *plain, *text;
-    } known[] = {{"", ""},
-                 {"f", "Zg=="},
-                 {"fo", "Zm8="},
-                 {"foo", "Zm9v"},
-                 {"foob", "Zm9vYg=="},
-                 {"\xff\xfe\xfb\xf0", "//778A=="}};
-    static const char *const wrong[] = {"Z",    "Zg",   "Zg=",  "Zh==", "Zm9=",     "Zm 9", "=Zg=",
-                                        "Z===", "====", "Zg=g", "Zm9\xff", "Zg==Zm9v", "Zm-v"};
+    } known[] = {{"", ""},        {"f", "Zg=="},        {"fo", "Zm8="},
+                 {"foo", "Zm9v"}, {"foob", "Zm9vYg=="}, {"\xff\xfe\xfb\xf0", "//778A=="}};
+    static const char *const wrong[] = {"Z",       "Zg",       "Zg=",  "Zh==", "Zm9=",
+                                        "Zm 9",    "=Zg=",     "Z===", "====", "Zg=g",
+                                        "Zm9\xff", "Zg==Zm9v", "Zm-v"};
     char plain[16];
     size_t size = 99;
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {

@@ -151,7 +151,8 @@ const lanes = (() => {
     }));
   });
   for (const lane of list) {
-    if (lane.stratum === 0) lane.least = lane.kind === 'video' && lane.tall ? 84 : lane.tall ? 60 : 38;
+    if (lane.stratum > 0) continue;
+    lane.least = lane.tall ? (lane.kind === 'video' ? 84 : 60) : 38;
   }
   // What has not recorded anything yet comes last.
   return list.sort((a, b) => (a.nodes.length === 0) - (b.nodes.length === 0));

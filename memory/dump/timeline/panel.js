@@ -262,7 +262,9 @@ function waveOfMoment(n) {
   }
   const y = (v) => (50 - (v / 127) * 48).toFixed(1);
   let path = '';
-  for (let c = 0; c < columns; c++) path += `M${c + 0.5} ${y(wave[2 * c])}V${y(wave[2 * c + 1] + 1)}`;
+  for (let c = 0; c < columns; c++) {
+    path += `M${c + 0.5} ${y(wave[2 * c])}V${y(wave[2 * c + 1] + 1)}`;
+  }
   const line = document.createElementNS(SVG, 'path');
   line.setAttribute('d', path);
   svg.append(line);
@@ -400,7 +402,8 @@ function showNode(n) {
   const gist = mem.gist(n);
   const parts = [head, unusualSection(n),
     gist ? section('Gist', el('p', { class: 'gist' }, marked(gist))) : null,
-    entitySection(n), mediaSection(n), evidenceSection(n), streamsSection(n), togetherSection(n), neighbours(n)];
+    entitySection(n), mediaSection(n), evidenceSection(n), streamsSection(n),
+    togetherSection(n), neighbours(n)];
   panel.replaceChildren(...parts.filter(Boolean));
   panel.scrollTop = 0;
 }
