@@ -161,7 +161,9 @@ static int open_file(const struct media_options *o, struct media_input *in, stru
 {
     bool standard = strcmp(o->url, "-") == 0;
     struct stat st;
+    watchdog_rest(); /* a named pipe waits for its writer */
     in->fd = standard ? STDIN_FILENO : open(o->url, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    watchdog_feed();
     if (in->fd < 0 || fstat(in->fd, &st) != 0)
         return err_set(err, err_from_errno(errno), "%s: %s", o->url, strerror(errno));
     if (S_ISDIR(st.st_mode))

@@ -153,6 +153,16 @@ class Decoding(MediaCase):
             self.assertEqual((status, frames.error), (0, None), name)
             self.assertIn(len(frames.records), (6, 7), name)
 
+    def test_a_named_pipe(self):
+        pipe = self.folder / "pipe"
+        os.mkfifo(pipe)
+        with subprocess.Popen([MEDIA, "--kind", "audio", "--start", START, pipe],
+                              stdout=subprocess.PIPE) as process:
+            pipe.write_bytes(self.whole["tone.opus"].read_bytes())
+            frames = Frames(process.communicate()[0])
+        self.assertEqual((process.returncode, frames.error), (0, None))
+        self.assertEqual(frames.records[0][0], START_US)
+
     def test_times_of_files(self):
         made = self.make("made.mp4", *damaged.TONE, "-metadata", "creation_time=" + START)
         _, frames, _ = decode("--kind", "audio", made)
