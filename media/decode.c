@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "media/sandbox.h"
 
+#define PACE_MAX US_PER_MINUTE /* a longer pause is a jump of the file's times */
 #define HELD_MAX 512
 #define HELD_BYTES (4 << 20)
 #define SHORT_US US_PER_SECOND /* how much may be missing at a file's end: players round, too */
@@ -29,6 +30,7 @@ struct decode {
     struct media_times times;
     struct media_audio *audio;
     struct media_video *video;
+    bool may_wait; /* its key frames are what they say; of animated GIFs they are not */
     AVPacket *held[HELD_MAX];
     int held_count;
     int64_t held_bytes;
@@ -98,7 +100,13 @@ static int open_codec(struct decode *d, const AVCodec *codec, struct errmsg *err
     d->codec->max_pixels = MEDIA_PIXELS_MAX;
     d->codec->pkt_timebase = d->stream->time_base;
     d->codec->err_recognition |= AV_EF_CRCCHECK;
-    while (d->codec->lowres < codec->max_lowres &&
+    const AVCodecDescriptor *about = avcodec_descriptor_get(p->codec_id);
+    int props = about ? about->props : 0;
+    d->may_wait = (props & (AV_CODEC_PROP_INTRA_ONLY | AV_CODEC_PROP_REORDER)) ||
+                  p->codec_id == AV_CODEC_ID_VP8 || p->codec_id == AV_CODEC_ID_VP9 ||
+                  p->codec_id == AV_CODEC_ID_AV1;
+    /* Where no picture builds on another: elsewhere small errors would add up. */
+    while ((props & AV_CODEC_PROP_INTRA_ONLY) && d->codec->lowres < codec->max_lowres &&
            p->width >> (d->codec->lowres + 1) >= d->o->width)
         d->codec->lowres++;
     if (r >= 0)
@@ -225,7 +233,7 @@ static int decode_held(struct decode *d, struct errmsg *err)
 
 static bool can_wait(const struct decode *d, int64_t pts)
 {
-    return !d->wanting && pts != AV_NOPTS_VALUE && d->taken != AV_NOPTS_VALUE &&
+    return d->may_wait && !d->wanting && pts != AV_NOPTS_VALUE && d->taken != AV_NOPTS_VALUE &&
            pts < d->taken + d->interval - d->slack && pts > d->taken - US_PER_SECOND;
 }
 
@@ -272,11 +280,13 @@ static void pace(struct decode *d)
     int64_t mono = clock_mono(clock_system());
     if (at == AV_NOPTS_VALUE)
         return;
-    if (d->paced_pts == AV_NOPTS_VALUE || at < d->paced_pts || at - d->paced_pts > MEDIA_SPAN) {
+    bool first = d->paced_pts == AV_NOPTS_VALUE;
+    int64_t left = first ? 0 : d->paced_wall + (at - d->paced_pts) - mono;
+    if (first || at < d->paced_pts || left > PACE_MAX) {
         d->paced_pts = at;
         d->paced_wall = mono;
+        return;
     }
-    int64_t left = d->paced_wall + (at - d->paced_pts) - mono;
     if (left <= 0)
         return;
     struct timespec wait = {left / US_PER_SECOND, left % US_PER_SECOND * 1000};
@@ -298,10 +308,21 @@ static void note_end(struct decode *d)
         d->end = end;
 }
 
+/* A device may have nothing yet; if that lasts the watchdog ends it. */
+static int read_packet(struct decode *d)
+{
+    const struct timespec nap = {0, 5000000};
+    int got;
+    while ((got = av_read_frame(d->in->format, d->packet)) == AVERROR(EAGAIN) &&
+           media_input_is_live(d->in))
+        nanosleep(&nap, NULL);
+    return got;
+}
+
 static int read_all(struct decode *d, struct errmsg *err)
 {
     int r = 0, got;
-    while (r == 0 && (got = av_read_frame(d->in->format, d->packet)) >= 0) {
+    while (r == 0 && (got = read_packet(d)) >= 0) {
         note_end(d);
         if (d->packet->stream_index == d->stream->index) {
             if (d->o->live)

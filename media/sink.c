@@ -75,7 +75,7 @@ static int put_channel(struct media_sink *s, const struct record *r, struct errm
     int rc = varve_channel_put_media(s->channel, 0, r->time, NULL, r->media.data, r->media.size);
     if (rc == 0)
         rc = varve_channel_send(s->channel);
-    return rc < 0 ? err_set(err, rc, "%s", varve_error(s->v)) : 0;
+    return rc < 0 ? err_set(err, ERR_CLOSED, "%s", varve_error(s->v)) : 0;
 }
 
 int media_sink_put(struct media_sink *s, int64_t time, const void *data, size_t size,

@@ -121,16 +121,18 @@ class Decoding(MediaCase):
 
     def test_pictures_are_those_of_their_time(self):
         """What is skipped between two wanted pictures must not change them."""
-        clip = self.make("count.mp4", "-f", "lavfi", "-i",
-                         "color=black:size=64x64:rate=25:duration=4,geq=lum='16+N*2':cb=128:cr=128",
-                         "-bf", "3", "-g", "40", "-qp", "1")
-        _, all_frames, _ = decode("--kind", "video", "--fps", "25", clip)
-        _, some, _ = decode("--kind", "video", "--fps", "2", clip)
-        by_time = {when: data for when, data in all_frames.records}
-        self.assertEqual(len(some.records), 8)
-        base = all_frames.records[0][0] - some.records[0][0]
-        for when, data in some.records:
-            self.assertEqual(by_time[when + base], data)
+        clips = [self.make("count.mp4", "-f", "lavfi", "-i",
+                           "color=black:size=64x64:rate=25:duration=4,geq=lum='16+N*2':cb=128:cr=128",
+                           "-bf", "3", "-g", "40", "-qp", "1"),
+                 self.make("vp9.webm", *damaged.SHAPES, "-c:v", "libvpx-vp9", "-cpu-used", "8")]
+        clips += [path for name, path in self.whole.items() if name.startswith(("clip", "head"))]
+        for clip in clips:
+            _, whole, _ = decode("--kind", "video", "--fps", "25", clip)
+            _, some, _ = decode("--kind", "video", "--fps", "2", clip)
+            by_time = dict(whole.records)
+            self.assertIn(len(some.records), (6, 7, 8), clip.name)
+            for when, data in some.records:
+                self.assertEqual(by_time[when], data, clip.name)
 
     def test_shapes(self):
         for size, wanted in (("2x2", (16, 16)), ("2000x20", (1024, 16)), ("16x4000", (16, 1920))):
