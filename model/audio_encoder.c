@@ -41,6 +41,13 @@
 #define LOUD_LEAST 10.0
 #define BAND_LEAST 8.0
 #define QUIET_LEAST 12.0
+/* A sound that begins stands so far over the last seconds, dB; a tone's band over its background.
+ */
+#define EVENT_LEAST 12.0
+#define EVENT_CALM 2 /* records without one before the next */
+#define NEAR_RISE 0.1
+#define NEAR_RISE_MOST 0.6 /* dB a record */
+#define NEAR_FALL 0.5
 #define HEARD (-70.0) /* dBFS: what is softer is no loud sound */
 #define YOUNG 20      /* records before which nothing is an alert: the usual is not known yet */
 /* Each alert of the last minutes asks so much more of the next one. */
@@ -64,6 +71,8 @@ struct audio_encoder {
     struct audio_range usual[MEASURES];
     struct tail tail;
     int64_t next;   /* event time at which the next record begins if it follows; 0: none came yet */
+    double near;    /* dBFS: how loud it was in the last seconds, without events */
+    uint32_t calm;  /* records since the last event, up to EVENT_CALM */
     double alerts;  /* share of the records in which an alert begins */
     double tired;   /* by recent alerts */
     uint32_t quiet; /* records since the last alert, up to LASTS */
@@ -89,6 +98,8 @@ static void start(struct audio_encoder *a)
     a->next = 0;
     a->tired = a->strongest = 0;
     a->alerts = ALERTS_FIRST;
+    a->near = 0;
+    a->calm = EVENT_CALM;
     a->quiet = LASTS;
 }
 
@@ -152,6 +163,20 @@ static double habituate(struct audio_encoder *a, double strength, double seconds
     return left;
 }
 
+/* dB by which a sound that begins in this record stands over what was just before, 0 for none. */
+static double find_event(struct audio_encoder *a, const struct audio_sound *s)
+{
+    double above = s->peak - a->near;
+    if (s->tone)
+        above = fmax(above, s->away);
+    bool event = s->peak > HEARD && above >= EVENT_LEAST;
+    double step = s->peak - a->near;
+    a->near += step < 0 ? NEAR_FALL * step : fmin(NEAR_RISE * step, NEAR_RISE_MOST);
+    bool begins = event && a->calm == EVENT_CALM;
+    a->calm = event ? 0 : a->calm + (a->calm < EVENT_CALM);
+    return begins ? above : 0;
+}
+
 static int64_t time_of(const struct record *r)
 {
     return r->time < TIME_MIN ? TIME_MIN : r->time > TIME_MAX ? TIME_MAX : r->time;
@@ -209,12 +234,19 @@ static int observe(struct encoder *e, const struct record *r, struct observation
         bits = fmax(bits, -log2(a->alerts));
     a->alerts += ALERTS_RATE * (begins - a->alerts);
     double score = strength / (1 + strength), by_bits = BITS_SCORE * bits / (bits + BITS_HALF);
-    if (strength >= 1 || (words.beyond > 0 && bits >= WORDED_BITS))
+    double event = find_event(a, &sound);
+    bool worded = strength >= 1 || (words.beyond > 0 && bits >= WORDED_BITS);
+    if (event > 0 && !worded) {
+        words.finding = AUDIO_NEAR;
+        words.beyond = event;
+    }
+    if (worded || event > 0)
         audio_words_put(&words, a->why, sizeof(a->why));
     ret->bits = bits;
     ret->score = strength >= 1 ? score : fmax(fmin(score, BITS_SCORE), by_bits);
     ret->traits[AUDIO_LEVEL] = (float)sound.level;
     ret->traits[AUDIO_SPEECH] = (float)speech;
+    ret->traits[AUDIO_EVENT] = (float)event;
     for (int i = 0; i < MEASURES; i++)
         audio_range_learn(&a->usual[i], values[i]);
     audio_latent_token(&sound, speech, a->latent);
@@ -252,6 +284,9 @@ static void walk(struct audio_encoder *a, struct state *s)
     state_i64(s, &a->next);
     s->failed |= a->next < 0 || a->next > TIME_MAX + US_PER_MINUTE;
     state_f64(s, &a->tired);
+    state_f64(s, &a->near);
+    s->failed |= !(fabs(a->near) <= 200);
+    state_u32(s, &a->calm, EVENT_CALM);
     state_f64(s, &a->alerts);
     s->failed |= !(a->alerts > 1e-12 && a->alerts <= 1);
     state_f64(s, &a->strongest);

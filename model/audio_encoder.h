@@ -8,6 +8,7 @@
 enum audio_trait {
     AUDIO_LEVEL,  /* loudness, dBFS */
     AUDIO_SPEECH, /* the share of the record that is speech, 0..1 */
+    AUDIO_EVENT,  /* dB by which a sound that begins here stands over what was before; 0: none */
 };
 
 /* 0 or ERR_NOMEM. Allocates here only. */

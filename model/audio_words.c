@@ -32,5 +32,6 @@ void audio_words_put(const struct audio_words *w, char *ret, size_t size)
         snprintf(what, sizeof(what), "a knock");
     else if (w->finding == AUDIO_BAND)
         snprintf(what, sizeof(what), "a sound near %.0f Hz", round_hz(s->hz));
-    snprintf(ret, size, "%s, %.0f dB above the usual", what, w->beyond);
+    snprintf(ret, size, "%s, %.0f dB above the %s", what, w->beyond,
+             w->finding == AUDIO_NEAR ? "background" : "usual");
 }

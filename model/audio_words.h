@@ -5,13 +5,14 @@
 
 #include "model/audio_sound.h"
 
-enum audio_finding { AUDIO_LOUD, AUDIO_BAND, AUDIO_QUIET, AUDIO_FINDINGS };
+/* The last one is no alert: beyond what was heard just before, however usual that is. */
+enum audio_finding { AUDIO_LOUD, AUDIO_BAND, AUDIO_QUIET, AUDIO_FINDINGS, AUDIO_NEAR };
 
 struct audio_words {
     const struct audio_sound *sound;
     double speech; /* share, 0..1 */
     enum audio_finding finding;
-    double beyond;                   /* dB beyond the usual range */
+    double beyond;                   /* dB beyond the usual range, or what came before */
     const struct audio_range *level; /* the usual one */
 };
 

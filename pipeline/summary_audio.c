@@ -14,7 +14,9 @@
 #define SPEECH_LEAST 0.3f /* share of a record from which on it is part of a talk */
 #define SPEECH_GAP 4      /* records of silence that a talk bridges */
 #define TALKS_MAX 6       /* that are told one by one */
+#define EVENTS_MAX 6
 #define TITLE_EVENTS 2
+#define EVENT_SPOKEN 2 /* records after its beginning that make an event speech */
 
 struct loudness {
     double mean, most; /* dBFS */
@@ -60,8 +62,20 @@ static void put_loudness(const struct loudness *l, struct wording *w)
         wording_printf(w, ", usually %.0f to %.0f", l->low, l->high);
 }
 
-/* The events of a moment, but for speech where that is told already. */
-static void put_events(const struct summariser *s, bool spoken, struct wording *w)
+/* A sound that began there and is no alert; speech is told by itself. */
+static bool is_event(const struct noted *notes, const struct moment *m, uint32_t i)
+{
+    if (!(notes[i].traits[AUDIO_EVENT] > 0) || notes[i].score >= UNUSUAL_ALERT)
+        return false;
+    for (uint32_t k = i; k < m->record_count && k <= i + EVENT_SPOKEN; k++)
+        if (notes[k].traits[AUDIO_SPEECH] >= SPEECH_LEAST)
+            return false;
+    return notes[i].why[0] != '\0';
+}
+
+/* The events of a moment, alerts first, but for speech where that is told already. */
+static void put_events(const struct summariser *s, const struct noted *notes,
+                       const struct moment *m, bool spoken, struct wording *w)
 {
     uint32_t told = 0;
     for (uint32_t i = 0; i < s->unusual_count && told < TITLE_EVENTS; i++) {
@@ -72,9 +86,18 @@ static void put_events(const struct summariser *s, bool spoken, struct wording *
         wording_time(w, u->start);
         told++;
     }
+    for (uint32_t i = 0; i < m->record_count && told < TITLE_EVENTS; i++) {
+        if (!is_event(notes, m, i))
+            continue;
+        wording_printf(w, "%s%.*s at ", w->size ? ", " : "", (int)strcspn(notes[i].why, ","),
+                       notes[i].why);
+        wording_time(w, m->records[i].time);
+        told++;
+    }
 }
 
-static void put_title(const struct summariser *s, struct moment *m, const struct loudness *l)
+static void put_title(const struct summariser *s, const struct noted *notes, struct moment *m,
+                      const struct loudness *l)
 {
     char room[64];
     struct wording title, end;
@@ -88,7 +111,7 @@ static void put_title(const struct summariser *s, struct moment *m, const struct
         wording_printf(&title, "speech for ");
         wording_span(&title, (int64_t)fmax(1, round(l->spoken)) * US_PER_SECOND);
     }
-    put_events(s, spoken, &title);
+    put_events(s, notes, m, spoken, &title);
     if (title.size == 0)
         wording_printf(&title, l->loud ? "louder than usual" : "nothing but the usual sound");
     else if (!l->loud && l->spoken * US_PER_SECOND < (double)(m->end - m->start) / 2)
@@ -134,6 +157,15 @@ static void put_gist(const struct summariser *s, const struct noted *notes, cons
         wording_time(w, s->unusual[i].start);
         wording_printf(w, " %s\n", s->unusual[i].why);
     }
+    uint32_t told = 0;
+    for (uint32_t i = 0; i < m->record_count && told < EVENTS_MAX; i++) {
+        if (!is_event(notes, m, i))
+            continue;
+        wording_printf(w, "heard ");
+        wording_time(w, m->records[i].time);
+        wording_printf(w, " %s\n", notes[i].why);
+        told++;
+    }
     put_talks(notes, m, w);
 }
 
@@ -143,6 +175,6 @@ void sum_audio(struct summariser *s, const struct noted *notes, struct moment *m
     struct loudness l;
     wording_init(&gist, s->gist, sizeof(s->gist));
     measure(s, notes, m, &l);
-    put_title(s, m, &l);
+    put_title(s, notes, m, &l);
     put_gist(s, notes, m, &l, &gist);
 }

@@ -158,6 +158,31 @@ START_TEST(the_hours_between_clips_are_a_rest)
 }
 END_TEST
 
+START_TEST(usual_knocks_are_events_and_no_alerts)
+{
+    /* One every ten seconds is usual soon; each is still heard, once. */
+    struct encoder *e = fresh();
+    int events = 0, others = 0, alerts = 0;
+    rng = 23;
+    for (int i = 0; i < 600; i++) {
+        bool knock = i % 20 == 10;
+        make_noise(-50);
+        if (knock)
+            add_knock(-25, 3000);
+        struct observation o = feed(e, (uint64_t)i);
+        if (knock && o.traits[AUDIO_EVENT] > 12 && strstr(o.why, "a knock, "))
+            events++;
+        else
+            others += o.traits[AUDIO_EVENT] > 0;
+        alerts += i >= 300 && o.score >= UNUSUAL_ALERT;
+    }
+    ck_assert_int_ge(events, 29);
+    ck_assert_int_eq(others, 0);
+    ck_assert_int_le(alerts, 3);
+    e->ops->free(e);
+}
+END_TEST
+
 START_TEST(silence_after_noise_is_told)
 {
     struct encoder *e = fresh();
@@ -433,6 +458,7 @@ int main(void)
     tcase_add_loop_test(tests, what_is_planted_is_an_alert, 0,
                         (int)(sizeof(planted) / sizeof(*planted)));
     tcase_add_loop_test(tests, the_hours_between_clips_are_a_rest, 0, 2);
+    tcase_add_test(tests, usual_knocks_are_events_and_no_alerts);
     tcase_add_test(tests, silence_after_noise_is_told);
     tcase_add_test(tests, frames_do_not_depend_on_the_cut);
     tcase_add_test(tests, bands_find_their_frequency);

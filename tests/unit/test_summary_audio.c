@@ -94,6 +94,27 @@ START_TEST(many_events_leave_room_for_the_loudness)
 }
 END_TEST
 
+START_TEST(what_is_no_alert_is_told_too)
+{
+    struct summariser *s = fresh();
+    struct moment m;
+    learn_usual(s);
+    usual(START, -42);
+    for (int i = 4; i < COUNT; i += 16) {
+        notes[i].traits[AUDIO_EVENT] = 20;
+        memcpy(notes[i].why, "a knock, 20 dB above the background", 36);
+    }
+    notes[21].traits[AUDIO_SPEECH] = 1; /* the second one turns out to be somebody */
+    sum(s, &m);
+    ck_assert_str_eq(m.title, "speech for 1 s, a knock at 22:13:22, a knock at 22:13:38, "
+                              "quiet otherwise; -42 dBFS, usually -44 to -40");
+    ck_assert_ptr_nonnull(strstr(m.gist.data, "heard 22:13:22 a knock, 20 dB above the back"));
+    ck_assert_ptr_null(strstr(m.gist.data, "heard 22:13:30"));
+    ck_assert_uint_eq(m.unusual_count, 0);
+    summariser_free(s);
+}
+END_TEST
+
 START_TEST(an_eventless_moment_says_so)
 {
     struct summariser *s = fresh();
@@ -136,6 +157,7 @@ int main(void)
     TCase *tests = tcase_create("summary_audio");
     tcase_add_test(tests, events_speech_and_loudness_are_told);
     tcase_add_test(tests, many_events_leave_room_for_the_loudness);
+    tcase_add_test(tests, what_is_no_alert_is_told_too);
     tcase_add_test(tests, an_eventless_moment_says_so);
     tcase_add_test(tests, the_usual_survives_a_save);
     suite_add_tcase(suite, tests);
