@@ -83,9 +83,17 @@ const char *media_label(const struct media_options *o)
     return strcmp(o->url, "-") == 0 ? "standard input" : o->url;
 }
 
+static int too_many_streams(const struct media_options *o, struct errmsg *err)
+{
+    return err_set(err, ERR_LIMIT, "%.200s: has more than %d streams", media_label(o),
+                   MEDIA_STREAMS_MAX);
+}
+
 static int fail(const struct media_options *o, int code, const char *what, struct errmsg *err)
 {
     int ours = code == AVERROR(ENOMEM) ? ERR_NOMEM : ERR_PARSE;
+    if (strstr(last_complaint, "max_streams"))
+        return too_many_streams(o, err);
     return err_set(err, ours, "%.200s: %s: %.250s", media_label(o), what, media_reason(code));
 }
 
@@ -270,8 +278,7 @@ int media_input_probe(const struct media_options *o, struct media_input *in, str
     if (r < 0)
         return fail(o, r, "its streams cannot be made out", err);
     if (f->nb_streams > MEDIA_STREAMS_MAX)
-        return err_set(err, ERR_LIMIT, "%s: has %u streams, at most %d are looked at",
-                       media_label(o), f->nb_streams, MEDIA_STREAMS_MAX);
+        return too_many_streams(o, err);
     return 0;
 }
 

@@ -116,12 +116,16 @@ def gif_bomb(side, frames):
 
 
 def matroska(tracks):
-    """So many tracks of sound, and not a single packet."""
+    """So many tracks of sound, and one packet."""
     def element(ident, data):
         return ident + struct.pack(">Q", len(data) | 1 << 56) + data
     head = element(b"\x1a\x45\xdf\xa3", b"\x42\x82\x84webm")
-    track = b"\xae" + b"\x8f" + b"\xd7\x81\x01" + b"\x83\x81\x02" + b"\x86\x87A_FLAC\0"
-    return head + element(b"\x18\x53\x80\x67", element(b"\x16\x54\xae\x6b", track * tracks))
+    track = b"\xae\x9b\xd7\x84%s\x73\xc5\x84%s\x83\x81\x02\x86\x89A_MPEG/L3"
+    numbers = (struct.pack(">I", i + 1) for i in range(tracks))
+    body = b"".join(track % (n, n) for n in numbers)
+    packet = element(b"\xa3", b"\x81\0\0\x80" + bytes(100))
+    return head + element(b"\x18\x53\x80\x67", element(b"\x16\x54\xae\x6b", body) +
+                          element(b"\x1f\x43\xb6\x75", b"\xe7\x81\0" + packet))
 
 
 def by_hand(tracks=1000000):

@@ -443,7 +443,7 @@ class Hostile(MediaCase):
     def test_what_was_made_to_hurt(self):
         made = dict(damaged.by_hand(20000 if SLOW else 100000))
         for name, kind, text in [("large.png", "video", "larger pictures than 36 megapixels are not read"),
-                                 ("tracks.mkv", "audio", "streams|cannot be|made out|can be read"),
+                                 ("tracks.mkv", "audio", "has more than 256 streams"),
                                  ("bomb.gif", "video", "too much work for its size"),
                                  ("list.m3u8", "audio", "can be read|made out"),
                                  ("concat.txt", "audio", "can be read|made out")]:
