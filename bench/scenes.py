@@ -7,7 +7,8 @@ usage: bench/scenes.py BUILD [--data DIR] [--fps N]... [--show]
 
 Clips: those of DIR/video/scenes that have a scene list, and synthetic ones made by ffmpeg: rows of
 unlike scenes with known cuts, and single scenes with fast motion, flashes, light switches, noise and
-pans, in which there is none. A cut counts as found within half a second of where it is.
+pans, in which there is none. A cut counts as found within half a second and half a frame's step of
+where it is.
 """
 import argparse
 import csv
@@ -136,19 +137,19 @@ def rate_of(path):
     return float(next(p for p in text.split(", ") if p.endswith(" fps")).removesuffix(" fps"))
 
 
-def matched(told, true):
+def matched(told, true, step):
     """How many of the told cuts are true ones, each counted once."""
     left, hits = list(true), 0
     for t in told:
-        near = [c for c in left if abs(c - t) <= TOLERANCE + 1e-6]
+        near = [c for c in left if abs(c - t) <= TOLERANCE + step / 2 + 1e-6]
         if near:
             left.remove(min(near, key=lambda c: abs(c - t)))
             hits += 1
     return hits
 
 
-def score(results):
-    hits = sum(matched(told, true) for told, true in results)
+def score(results, step):
+    hits = sum(matched(told, true, step) for told, true in results)
     told = sum(len(t) for t, _ in results)
     true = sum(len(t) for _, t in results)
     precision, recall = hits / max(told, 1), hits / max(true, 1)
@@ -176,29 +177,29 @@ def plain_cuts(differences, threshold):
     return cuts
 
 
-def best_plain(seen):
+def best_plain(seen, step):
     best = None
-    for step in range(2, 160):
-        threshold = step / 2
+    for half in range(2, 160):
+        threshold = half / 2
         results = [(plain_cuts(d, threshold), true) for _, _, d, true in seen]
-        got = score(results)
+        got = score(results, step)
         if best is None or got[2] > best[1][2]:
             best = threshold, got
     return best
 
 
-def report(label, seen, threshold, show):
+def report(label, seen, threshold, step, show):
     rows = [("varve", [(cuts, true) for _, cuts, _, true in seen]),
             (f"mean difference > {threshold:g}",
              [(plain_cuts(d, threshold), true) for _, _, d, true in seen])]
     for who, results in rows:
-        p, r, f1 = score(results)
+        p, r, f1 = score(results, step)
         true, told = (sum(len(r[i]) for r in results) for i in (1, 0))
         figures = f"precision {p:.3f} recall {r:.3f} F1 {f1:.3f}, " if true else ""
         print(f"{label:19} {who:23} {figures}{told} told of {true} cuts in {len(results)} clips")
     for name, cuts, _, true in seen if show else []:
-        wrong = [round(c, 2) for c in cuts if not matched([c], true)]
-        missed = [round(t, 2) for t in true if not matched(cuts, [t])]
+        wrong = [round(c, 2) for c in cuts if not matched([c], true, step)]
+        missed = [round(t, 2) for t in true if not matched(cuts, [t], step)]
         if wrong or missed:
             print(f"    {os.path.basename(name)}: too many {wrong}, missed {missed}")
 
@@ -223,12 +224,13 @@ def main():
         for fps in o.fps or [0, 2]:
             seen = [[(path, *look(o.build, path, fps), true) for path, true in clips]
                     for _, clips in groups]
-            threshold, _ = best_plain(sum(seen, []))
+            step = 1 / (fps or 25)
+            threshold, _ = best_plain(sum(seen, []), step)
             print(f"-- at {fps:g} frames a second" if fps else "-- at the clips' own rate")
             for (label, _), one in zip(groups, seen):
                 if one:
-                    report(label, one, threshold, o.show)
-            report("all", sum(seen, []), threshold, False)
+                    report(label, one, threshold, step, o.show)
+            report("all", sum(seen, []), threshold, step, False)
     return 0
 
 

@@ -38,7 +38,7 @@ enum stream_retired {
 /* Read by the loop for status while turns change them. */
 struct stream_counters {
     atomic_ullong records, bytes, late, gaps, dropped, redacted, repaired;
-    atomic_ullong moments, latent, discrete;
+    atomic_ullong moments, latent, discrete, tokens;
     atomic_ullong next_seq;
     atomic_llong first_time, last_time; /* of its records; TIME_UNKNOWN when none */
     atomic_uint open_records;           /* in the sorter and in open moments */

@@ -686,6 +686,7 @@ static void publish_counters(struct live_stream *s)
     atomic_store(&s->counters.moments, stats.moments);
     atomic_store(&s->counters.latent, stats.latent);
     atomic_store(&s->counters.discrete, stats.discrete);
+    atomic_store(&s->counters.tokens, stats.tokens);
     atomic_store(&s->counters.open_records, stats.waiting + stats.open);
     atomic_store(&s->counters.tau_thousandths, (unsigned)(stats.tau * 1000 + 0.5f));
 }

@@ -15,6 +15,7 @@
 
 #include "base/mem.h"
 #include "model/route.h"
+#include "model/video_encoder.h"
 #include "pipeline/lane.h"
 
 #define LATENESS (5 * US_PER_SECOND)
@@ -203,6 +204,8 @@ static void observe(struct pipeline_stream *s, struct lane *l, struct block *b)
         o = (struct observation){.latent = nothing, .why = ""};
     if (b->record.seq > s->observed || s->observed == UINT64_MAX)
         s->observed = b->record.seq;
+    if (s->options.kind == KIND_VIDEO)
+        s->stats.tokens += (uint64_t)o.traits[VIDEO_TOKENS];
     if (s->callbacks.observed)
         s->callbacks.observed(s->callbacks.arg, &b->record, &o);
     note(&l->notes[l->open], l->segmenter, &o);

@@ -50,6 +50,7 @@ struct pipeline_callbacks {
 struct pipeline_stats {
     uint64_t records, late, future; /* pushed */
     uint64_t moments, latent, discrete;
+    uint64_t tokens;  /* video: patches that its frames were looked at in, since the start */
     uint32_t waiting; /* records in the sorter */
     uint32_t open;    /* records in open moments */
     uint64_t bytes;   /* memory the stream holds, without its encoder */

@@ -314,6 +314,8 @@ static void metrics_text(struct daemon *d, struct buf *out)
                   offsetof(struct stream_counters, late));
     stream_metric(d, out, "dropped_total", "Records of live sources lost to load.",
                   offsetof(struct stream_counters, dropped));
+    stream_metric(d, out, "tokens_total", "Patches that frames were looked at in.",
+                  offsetof(struct stream_counters, tokens));
     stream_metric(d, out, "redacted_total", "Secrets taken out.",
                   offsetof(struct stream_counters, redacted));
 }
