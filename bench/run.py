@@ -41,6 +41,12 @@ def main():
         status |= run(sys.executable, "bench/live_streams.py", build)
     else:
         print("\nlive streams left out: varve-media or ffmpeg is missing")
+    if shutil.which("ffmpeg"):
+        status |= run("ninja", "-C", build, "--quiet", "bench/bench_video", "bench/bench_patch")
+        status |= run(sys.executable, "bench/scenes.py", build, "--data", data)
+        status |= run(sys.executable, "bench/patch.py", build, "--data", data)
+    else:
+        print("\nscene cuts and patches left out: ffmpeg is missing")
     if data.is_dir():
         status |= run(sys.executable, "bench/quality.py", "--varve", build / "cli/varve", "--data", data)
         status |= run(sys.executable, "bench/locomo.py", "--build", build, "--data", data)
