@@ -31,7 +31,7 @@ struct motion_finding {
 void motion_init(struct motion *m);
 /* The first frame moves nothing. */
 void motion_observe(struct motion *m, const struct raster *r, struct motion_finding *ret);
-/* As if the next frame were the first: after a cut the noise of the old scene says nothing. */
+/* As if the next frame were the first: what changed while nobody looked is no motion. */
 void motion_restart(struct motion *m);
 /* Saves or loads; brief: without the frame. See state.h. */
 void motion_walk(struct motion *m, struct state *s);

@@ -24,6 +24,7 @@
 #define QUIET_MOST 8.0f  /* times the median's noise: beyond that it is no noise */
 #define STEADY_PUSHES 2  /* grids in a row that must allow a coarser size */
 #define SIDE_MAX 8
+#define CELL_MOST 1e12f /* of a state that can be true */
 
 /* Of white noise of deviation 1 the differences of order 1, 2 and 3 deviate by so much. */
 static const float gains[] = {1, 1.41421356f, 2.44948974f, 4.47213595f};
@@ -346,6 +347,8 @@ void patch_walk(struct patch *p, struct state *s)
     state_u32(s, &p->level, PATCH_LEVELS - 1);
     state_u32(s, &p->since_fine, UINT32_MAX - 1);
     state_u32(s, &p->steady, STEADY_PUSHES);
-    for (uint32_t i = 0; i < GRIDS; i++)
-        state_f32s(s, p->grids[i], p->cells);
+    for (uint32_t i = 0; i < GRIDS * p->cells; i++) {
+        state_f32(s, &p->room[i]);
+        s->failed |= !(fabsf(p->room[i]) <= CELL_MOST);
+    }
 }

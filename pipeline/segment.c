@@ -48,7 +48,7 @@ struct robust {
 
 struct segmenter {
     struct segment_options options;
-    bool sensor, video;
+    bool sensor;
     uint32_t lag;
     uint32_t count; /* of the window */
     int8_t latents[SEGMENT_WINDOW][LATENT_DIM];
@@ -120,9 +120,8 @@ int segmenter_new(enum stream_kind kind, const struct segment_options *options,
     s->lag = kind == KIND_SENSOR ? SEGMENT_LAG_MAX : LAG;
     s->sensor = kind == KIND_SENSOR;
     /* A scene ends where the model says so. What moves in it is told inside its moment. */
-    s->video = kind == KIND_VIDEO;
-    o->no_shift |= s->sensor || s->video;
-    o->no_surprise |= s->video;
+    o->no_shift |= s->sensor || kind == KIND_VIDEO;
+    o->no_surprise |= kind == KIND_VIDEO;
     *ret = s;
     return 0;
 }

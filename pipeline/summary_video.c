@@ -30,10 +30,9 @@ struct spell {
 struct film {
     struct spell spells[SPELLS];
     uint32_t count;
-    bool cut; /* the moment begins with one */
-    uint32_t broken;
+    bool cut;                /* the moment begins with one */
+    uint32_t broken, unread; /* frames that were damaged, and of these the unreadable ones */
     double light;
-    double tokens;
 };
 
 static struct spell *open_spell(struct film *f, enum spell_kind kind, int64_t at, int64_t pause)
@@ -92,10 +91,11 @@ static void read_film(const struct noted *notes, const struct moment *m, struct 
         const float *traits = notes[i].traits;
         f->cut |= traits[VIDEO_CUT] > 0 && (float)i == traits[VIDEO_CUT];
         f->broken += traits[VIDEO_BROKEN] > 0;
-        f->light += (double)traits[VIDEO_LIGHT] / m->record_count;
-        f->tokens += (double)traits[VIDEO_TOKENS];
+        f->unread += traits[VIDEO_BROKEN] == 1;
+        f->light += (double)traits[VIDEO_LIGHT];
         add_record(f, traits, m->records[i].time, step);
     }
+    f->light /= m->record_count > f->unread ? m->record_count - f->unread : 1;
 }
 
 static void put_for(struct wording *w, const struct spell *s)
@@ -166,11 +166,11 @@ static void put_title(const struct summariser *s, const struct film *f, const st
     } else if (main) {
         put_spell(w, main);
     } else {
-        wording_printf(w, f->broken == m->record_count ? "frames that cannot be read"
+        wording_printf(w, f->unread == m->record_count ? "frames that cannot be read"
                                                        : "nothing moves");
     }
     if (!alert && f->light < DARK_LIGHT && (!main || main->kind != SPELL_DARK) &&
-        f->broken < m->record_count)
+        f->unread < m->record_count)
         wording_printf(w, ", dim");
 }
 
