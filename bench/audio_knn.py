@@ -42,8 +42,9 @@ def vectors(program, what, paths):
 
 def embedded(varve, paths):
     """The latents of the files themselves."""
-    out = subprocess.run([varve, "embed", "--kind", "audio", *paths], check=True,
-                         stdout=subprocess.PIPE)
+    out = subprocess.run([varve, "embed", "--kind", "audio", *paths], stdout=subprocess.PIPE)
+    if out.returncode:
+        raise SystemExit("audio_knn: varve embed failed")
     return [json.loads(line)["latent"] for line in out.stdout.decode().splitlines()]
 
 

@@ -89,8 +89,8 @@ static struct audio_encoder *self(const struct encoder *e)
 static void start(struct audio_encoder *a)
 {
     audio_frames_reset(a->frames);
-    a->background = (struct audio_background){0};
-    a->speech = (struct audio_speech){0};
+    audio_background_init(&a->background);
+    audio_speech_start(&a->speech);
     memset(a->usual, 0, sizeof(a->usual));
     for (int i = 0; i < MEASURES; i++)
         predictor_init(&a->predictors[i]);
@@ -211,18 +211,19 @@ static int observe(struct encoder *e, const struct record *r, struct observation
     if (!follows(r, &a->next)) {
         audio_frames_reset(a->frames);
         audio_background_gap(&a->background);
-        audio_speech_gap(&a->speech);
+        audio_speech_start(&a->speech);
         /* Where only clips are recorded, one rests between them as well. */
         a->quiet = LASTS;
         passed += due && time > due ? (double)(time - due) / US_PER_SECOND : 0;
     }
     uint32_t n = audio_frames_push(a->frames, r->media.data, samples, &frames);
+    struct audio_speech_input heard = {r->media.data, samples, frames, n, a->background.floor};
+    double speech = audio_speech_observe(&a->speech, &heard);
+    ret->traits[AUDIO_SPEECH] = (float)speech;
     if (n == 0)
         return 0;
     struct audio_sound sound;
     audio_sound_observe(&a->background, frames, n, &sound);
-    struct audio_speech_input heard = {r->media.data, samples, frames, n, a->background.floor};
-    double speech = audio_speech_observe(&a->speech, &heard);
     double values[MEASURES] = {sound.level, sound.peak, sound.onset, sound.away};
     struct audio_words words = {.sound = &sound, .speech = speech, .level = &a->usual[LEVEL]};
     double bits = calibrate(&a->tail, judge_measures(a, time, values));
@@ -245,7 +246,6 @@ static int observe(struct encoder *e, const struct record *r, struct observation
     ret->bits = bits;
     ret->score = strength >= 1 ? score : fmax(fmin(score, BITS_SCORE), by_bits);
     ret->traits[AUDIO_LEVEL] = (float)sound.level;
-    ret->traits[AUDIO_SPEECH] = (float)speech;
     ret->traits[AUDIO_EVENT] = (float)event;
     for (int i = 0; i < MEASURES; i++)
         audio_range_learn(&a->usual[i], values[i]);

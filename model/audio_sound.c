@@ -15,12 +15,13 @@
 #define BACKGROUND_RATE (1.0 / 120)
 #define BACKGROUND_STEP 6.0
 /* The floor falls at once and rises slowly, but for the first seconds. */
-#define FLOOR_START (-70.0)
+#define FLOOR_START (-70.0) /* dBFS */
 #define FLOOR_FALL 0.5
 #define FLOOR_RISE 0.01
 #define FLOOR_YOUNG 20
-#define SILENT (-75.0f) /* dB of a band below which changes are not heard */
-#define LASTING 10.0f   /* dB below the loudest frame that still belong to it */
+#define FLOOR_FRAMES 50.0 /* of half a second */
+#define SILENT (-75.0f)   /* dB of a band below which changes are not heard */
+#define LASTING 10.0f     /* dB below the loudest frame that still belong to it */
 #define RISE_FRAMES 3
 /* A tone: its band and the next ones stand out, those around do not. */
 #define TONE_ALONE 6.0
@@ -46,6 +47,11 @@ void audio_range_walk(struct audio_range *r, struct state *s)
     state_f64(s, &r->low);
     state_f64(s, &r->high);
     s->failed |= !(r->low <= r->high);
+}
+
+void audio_background_init(struct audio_background *b)
+{
+    *b = (struct audio_background){.floor = FLOOR_START};
 }
 
 void audio_background_gap(struct audio_background *b)
@@ -94,7 +100,7 @@ static void find_band(const struct audio_background *b, struct audio_sound *s)
     s->tone = s->away - fmax(around, 0) >= TONE_ALONE;
 }
 
-static void learn(struct audio_background *b, const struct audio_sound *s, double quiet)
+static void learn(struct audio_background *b, const struct audio_sound *s, double quiet, uint32_t n)
 {
     double rate = fmax(1 / ((double)b->seen + 1), BACKGROUND_RATE);
     for (int i = 0; i < AUDIO_BANDS; i++) {
@@ -103,10 +109,10 @@ static void learn(struct audio_background *b, const struct audio_sound *s, doubl
             away = fmax(-BACKGROUND_STEP, fmin(BACKGROUND_STEP, away));
         b->mean[i] += rate * away;
     }
-    if (!b->seen)
-        b->floor = FLOOR_START;
+    /* In short records it rises by as much less. */
+    double part = fmin(1, n / FLOOR_FRAMES);
     double rising = b->seen < FLOOR_YOUNG ? 1 / (FLOOR_YOUNG - (double)b->seen) : FLOOR_RISE;
-    b->floor += (quiet - b->floor) * (quiet < b->floor ? FLOOR_FALL : rising);
+    b->floor += (quiet - b->floor) * (quiet < b->floor ? FLOOR_FALL : part * rising);
     b->seen++;
 }
 
@@ -130,7 +136,7 @@ void audio_sound_observe(struct audio_background *b, const struct audio_frame *f
     ret->length = loud * (double)AUDIO_HOP / AUDIO_RATE;
     ret->level = fmax(10 * log10(power / n), (double)AUDIO_QUIETEST);
     find_band(b, ret);
-    learn(b, ret, quiet);
+    learn(b, ret, quiet, n);
     b->before = frames[n - 1];
     b->follows = true;
 }

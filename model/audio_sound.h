@@ -38,6 +38,7 @@ struct audio_sound {
     double bands[AUDIO_BANDS]; /* mean of the frames, dB */
 };
 
+void audio_background_init(struct audio_background *b);
 /* Measures and then learns; n > 0. */
 void audio_sound_observe(struct audio_background *b, const struct audio_frame *frames, uint32_t n,
                          struct audio_sound *ret);

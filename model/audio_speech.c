@@ -13,8 +13,9 @@
 #define PITCHED (-22.0)  /* below it a whistle rather than a voice */
 #define OVER_MIDDLE 5.0  /* dB by which low bands stand over those above them */
 #define OVER_HIGH 10.0
-#define SWING 3.0 /* dB, deviation of the level inside a record */
-#define HOLD 15   /* frames */
+#define SWING 3.5 /* dB, deviation of the level over some half second */
+#define SWING_RATE (1.0 / 50)
+#define HOLD 15 /* frames */
 /* The network: probabilities at which speech begins and ends, and where it is not worth running. */
 #define BEGINS 0.5
 #define GOES_ON 0.35
@@ -43,25 +44,28 @@ static bool sounds_voiced(const struct audio_frame *f)
            low - power_of(f, LAST_BAND, AUDIO_BANDS) > OVER_HIGH;
 }
 
+/* Whether the loudness went up and down of late; learns one frame's. */
+static bool swings(struct audio_speech *s, double level)
+{
+    double away = fmax(level, LEAST_LEVEL) - s->level;
+    s->level += SWING_RATE * away;
+    s->swing += SWING_RATE * (away * away - s->swing);
+    return s->swing > SWING * SWING;
+}
+
 static double by_energy(struct audio_speech *s, const struct audio_speech_input *in)
 {
-    double sum = 0, squares = 0, least = fmax(in->floor + ABOVE_FLOOR, LEAST_LEVEL);
-    for (uint32_t i = 0; i < in->n; i++) {
-        double level = fmax((double)in->frames[i].level, LEAST_LEVEL);
-        sum += level;
-        squares += level * level;
-    }
-    bool swings = squares / in->n - (sum / in->n) * (sum / in->n) > SWING * SWING;
+    double least = fmax(in->floor + ABOVE_FLOOR, LEAST_LEVEL);
     uint32_t spoken = 0;
     for (uint32_t i = 0; i < in->n; i++) {
         const struct audio_frame *f = &in->frames[i];
-        if (swings && (double)f->level >= least && sounds_voiced(f))
+        if (swings(s, (double)f->level) && (double)f->level >= least && sounds_voiced(f))
             s->hold = HOLD;
         else if (s->hold)
             s->hold--;
         spoken += s->hold > 0;
     }
-    return (double)spoken / in->n;
+    return in->n ? (double)spoken / in->n : s->hold > 0;
 }
 
 /* The samples that wait are a step. Where it is soft nobody is heard, and the network forgets. */
@@ -106,14 +110,17 @@ double audio_speech_observe(struct audio_speech *s, const struct audio_speech_in
     return voice_loaded() ? by_voice(s, in) : by_energy(s, in);
 }
 
-void audio_speech_gap(struct audio_speech *s)
+void audio_speech_start(struct audio_speech *s)
 {
-    *s = (struct audio_speech){0};
+    *s = (struct audio_speech){.level = LEAST_LEVEL};
 }
 
 void audio_speech_walk(struct audio_speech *s, struct state *state)
 {
     state_u32(state, &s->hold, HOLD);
+    state_f64(state, &s->level);
+    state_f64(state, &s->swing);
+    state->failed |= !(fabs(s->level) <= 200) || !(s->swing >= 0 && s->swing <= 1e5);
     voice_walk(&s->voice, state);
     state_u32(state, &s->count, VOICE_STEP - 1);
     state_f32s(state, s->waiting, state->failed ? 0 : s->count);

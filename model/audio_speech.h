@@ -9,9 +9,9 @@
 #include "model/audio_frames.h"
 #include "model/voice.h"
 
-/* Zeroed memory is the beginning. */
 struct audio_speech {
     uint32_t hold; /* frames for which speech goes on after the last one that sounded like it */
+    double level, swing; /* dBFS over the last half second, and its variance */
     struct voice voice;
     float waiting[VOICE_STEP]; /* samples, until there are enough for a step */
     uint32_t count;
@@ -23,8 +23,8 @@ struct audio_speech {
 struct audio_speech_input {
     const void *pcm; /* 16-bit little-endian */
     uint32_t samples;
-    const struct audio_frame *frames; /* n > 0 */
-    uint32_t n;
+    const struct audio_frame *frames;
+    uint32_t n;   /* frames; 0 for a record that completes none */
     double floor; /* dBFS when nothing happens */
 };
 
@@ -34,8 +34,8 @@ struct audio_speech_input {
  * voices does, in a record whose loudness goes up and down, as that of syllables does.
  */
 double audio_speech_observe(struct audio_speech *s, const struct audio_speech_input *in);
-/* The next record does not follow the last one. */
-void audio_speech_gap(struct audio_speech *s);
+/* The beginning, also when the next record does not follow the last one. */
+void audio_speech_start(struct audio_speech *s);
 void audio_speech_walk(struct audio_speech *s, struct state *state);
 
 #endif

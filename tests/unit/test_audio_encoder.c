@@ -356,6 +356,47 @@ START_TEST(a_gap_drops_what_waited)
 }
 END_TEST
 
+/* Hums in syllables, three a second: what passes for a voice without a network. */
+static void make_voice(long at)
+{
+    for (int i = 0; i < RECORD; i++) {
+        double time = (double)(at + i) / AUDIO_RATE, sum = 0;
+        for (int k = 1; k < 8; k++)
+            sum += sin(2 * M_PI * 140 * k * time) / k;
+        put_sample(i, 0.05 * sum * fmax(0, sin(2 * M_PI * 3 * time)) + 0.0005 * (uniform() - 0.5));
+    }
+}
+
+START_TEST(speech_is_heard_in_records_of_any_size)
+{
+    for (int step = 100; step <= RECORD; step *= 80) {
+        struct encoder *e = fresh();
+        struct observation o;
+        double spoken = 0, count = 0;
+        rng = 41;
+        for (int i = 0; i < 20; i++) {
+            if (i < 10)
+                make_noise(-70);
+            else
+                make_voice((long)i * RECORD);
+            for (int at = 0; at < RECORD; at += step) {
+                struct record r = {
+                    .seq = 1,
+                    .time = FIRST_TIME + i * RECORD_US + at * US_PER_SECOND / AUDIO_RATE,
+                    .media = {(const char *)(pcm + at), (size_t)step * sizeof(pcm[0])}};
+                ck_assert_int_eq(encoder_observe(e, &r, &o), 0);
+                ck_assert(i >= 10 || o.traits[AUDIO_SPEECH] == 0);
+                spoken += i >= 12 ? (double)o.traits[AUDIO_SPEECH] : 0;
+                count += i >= 12;
+            }
+        }
+        printf("records of %d samples: %.0f %% speech\n", step, 100 * spoken / count);
+        ck_assert(spoken / count > 0.7);
+        e->ops->free(e);
+    }
+}
+END_TEST
+
 START_TEST(save_and_load_go_on_alike)
 {
     struct encoder *a = fresh(), *b = fresh();
@@ -465,6 +506,7 @@ int main(void)
     tcase_add_test(tests, a_span_has_one_latent);
     tcase_add_test(tests, spans_hardly_know_how_loud_they_were);
     tcase_add_test(tests, a_gap_drops_what_waited);
+    tcase_add_test(tests, speech_is_heard_in_records_of_any_size);
     tcase_add_test(tests, save_and_load_go_on_alike);
     tcase_add_test(tests, damaged_state_is_refused_or_harmless);
     tcase_add_test(tests, odd_records_break_nothing);
