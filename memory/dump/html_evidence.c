@@ -219,7 +219,7 @@ int page_excerpts(struct page *p, struct errmsg *err)
     struct jsonw w;
     struct arena arena;
     uint32_t n = p->counts[0], left = p->o->excerpts;
-    const struct file_span **ranked;
+    const struct file_span **ranked = NULL;
     int r = page_ranked(p, &ranked, err);
     if (r)
         return r;
