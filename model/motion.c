@@ -15,9 +15,9 @@
 #define MOVED 5.0f       /* times the noise */
 #define MOVED_LEAST 6.0f /* grey levels */
 #define SHARE_SURE 0.02f /* of a tile's pixels: one or two are noise */
-/* A picture that stands still, encoded as video, still settles: few pixels, by hardly a level. */
+/* A picture that stands still, encoded as video, still settles: few pixels, by a level or two. */
 #define SETTLES_SHARE 0.05f
-#define SETTLES_MOST 1.0f
+#define SETTLES_MOST 2.0f
 
 void motion_init(struct motion *m)
 {
