@@ -100,9 +100,10 @@ static struct video_encoder *self(const struct encoder *e)
 
 const char *video_where(float x, float y, float share)
 {
-    static const char *const names[3][3] = {{"upper left", "top", "upper right"},
-                                            {"left", "middle", "right"},
-                                            {"lower left", "bottom", "lower right"}};
+    static const char *const names[3][3] = {
+        {"in the upper left", "at the top", "in the upper right"},
+        {"on the left", "in the middle", "on the right"},
+        {"in the lower left", "at the bottom", "in the lower right"}};
     if (share > 0.5f)
         return "all over";
     int column = x < 1 / 3.0f ? 0 : (x < 2 / 3.0f ? 1 : 2);
@@ -256,8 +257,8 @@ static void take_motion(struct video_encoder *v, const struct motion_finding *m,
     ret->traits[VIDEO_MOTION_X] = m->x;
     ret->traits[VIDEO_MOTION_Y] = m->y;
     if (m->share >= MOTION_ALERT)
-        say(v, verdict, "motion %s%s, %.3g %% of the picture", m->share > 0.5f ? "" : "in the ",
-            video_where(m->x, m->y, m->share), 100 * (double)m->share);
+        say(v, verdict, "motion %s, %.3g %% of the picture", video_where(m->x, m->y, m->share),
+            100 * (double)m->share);
     if (place >= PLACE_ALERT)
         say(v, verdict, "part of the picture is not as usual");
 }

@@ -27,7 +27,7 @@ enum video_trait {
 
 int video_encoder_new(struct encoder **ret);
 
-/* "upper left", "middle", "all over" for a share above half. Static storage. */
+/* "in the upper left", "on the right", "all over" for a share above half. Static storage. */
 const char *video_where(float x, float y, float share);
 
 #endif

@@ -15,7 +15,8 @@
 #define SPELLS 24
 #define MOTION_LEAST 0.004f /* of the picture */
 #define MOTION_PAUSE (3 * US_PER_SECOND)
-#define DARK_LIGHT 40.0f /* grey levels under which a picture is called dim */
+#define DARK_LEAST (2 * US_PER_SECOND) /* to stand for a moment */
+#define DARK_LIGHT 40.0f               /* grey levels under which a picture is called dim */
 
 enum spell_kind { SPELL_MOTION, SPELL_DARK, SPELL_STILL, SPELL_FLICKER, SPELL_STEP, SPELL_FLASH };
 
@@ -111,8 +112,7 @@ static void put_spell(struct wording *w, const struct spell *s)
     switch (s->kind) {
     case SPELL_MOTION: {
         double n = s->weight > 0 ? s->weight : 1;
-        wording_printf(w, "motion %s%s", s->share > 0.5f ? "" : "in the ",
-                       video_where((float)(s->x / n), (float)(s->y / n), s->share));
+        wording_printf(w, "motion %s", video_where((float)(s->x / n), (float)(s->y / n), s->share));
         put_for(w, s);
         wording_printf(w, ", %.2g %% of the picture", 100 * (double)s->share);
         break;
@@ -138,15 +138,22 @@ static void put_spell(struct wording *w, const struct spell *s)
     }
 }
 
-/* The spell that a title has room for: a lasting state before motion, of motions the largest. */
+/* A lasting state before motion, motion before what is over at once. */
+static uint32_t rank_of(const struct spell *s)
+{
+    static const uint8_t ranks[] = {[SPELL_MOTION] = 2,  [SPELL_DARK] = 4, [SPELL_STILL] = 5,
+                                    [SPELL_FLICKER] = 3, [SPELL_STEP] = 1, [SPELL_FLASH] = 0};
+    bool lasts = s->end - s->start >= DARK_LEAST;
+    return s->kind == SPELL_DARK && !lasts ? 1 : ranks[s->kind];
+}
+
+/* The spell that a title has room for, of motions the largest. */
 static const struct spell *chief(const struct film *f)
 {
-    static const uint8_t ranks[] = {[SPELL_MOTION] = 1,  [SPELL_DARK] = 4, [SPELL_STILL] = 5,
-                                    [SPELL_FLICKER] = 3, [SPELL_STEP] = 2, [SPELL_FLASH] = 0};
     const struct spell *best = NULL;
     for (uint32_t i = 0; i < f->count; i++) {
         const struct spell *s = &f->spells[i];
-        if (!best || ranks[s->kind] > ranks[best->kind] ||
+        if (!best || rank_of(s) > rank_of(best) ||
             (s->kind == SPELL_MOTION && best->kind == SPELL_MOTION && s->share > best->share))
             best = s;
     }
