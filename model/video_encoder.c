@@ -46,6 +46,9 @@
 #define PAUSE_LEAST 10.0f /* seconds, and so many usual steps from frame to frame: what differs */
 #define PAUSE_STEPS 8.0f  /* behind such a pause came about meanwhile and is no motion */
 #define STEP_RATE 0.1f
+#define PAUSE_MOST 600.0f /* seconds that one pause may count */
+#define DUTY_LEAST 0.03   /* share of the time recorded; with less, no clip is rarer */
+#define DUTY_FADES 0.9995 /* a frame */
 
 enum view {
     VIEW_STRENGTH, /* motion of the most moved tile */
@@ -75,6 +78,7 @@ struct video_encoder {
     bool usual_known;
     int64_t last;               /* event time of the last frame, 0: none */
     float step;                 /* usual time from frame to frame, seconds */
+    double recorded, elapsed;   /* seconds, of some last 2,000 frames: with and without pauses */
     float held;                 /* surprise of the change in doubt, before ranking, bits */
     float steps[FLICKER_STEPS]; /* of the light, a ring */
     uint32_t step_at;
@@ -314,7 +318,11 @@ static double score_event(struct video_encoder *v, const struct verdict *verdict
                           const double *places)
 {
     double raw = fmin(verdict->raw, PLACES_MAX);
-    double score = verdict->material ? tail_score(&v->events, tail_rank(&v->events, raw)) : 0;
+    /* Rare is what seldom comes in time, not among the few frames that a recorder of clips takes.
+     */
+    double duty = v->elapsed > 0 ? fmax(v->recorded / v->elapsed, DUTY_LEAST) : 1;
+    double score =
+        verdict->material ? tail_score(&v->events, duty * tail_rank(&v->events, raw)) : 0;
     if (verdict->material && v->event < EVENT_MAX) {
         v->event++;
         v->event_raw = fmaxf(v->event_raw, (float)raw);
@@ -334,15 +342,20 @@ static double score_event(struct video_encoder *v, const struct verdict *verdict
 /* Did the camera record nothing for a while? */
 static bool paused(struct video_encoder *v, int64_t time)
 {
-    float step = v->last ? (float)(time - v->last) / US_PER_SECOND : 0;
+    float step = v->last ? fmaxf((float)(time - v->last) / US_PER_SECOND, 0) : 0;
     v->last = time;
+    v->recorded *= DUTY_FADES;
+    v->elapsed *= DUTY_FADES;
     if (step > fmaxf(PAUSE_LEAST, PAUSE_STEPS * v->step)) {
         /* A camera that is only slow makes itself known by doing it again. */
         v->step = fmaxf(v->step, PAUSE_LEAST / PAUSE_STEPS);
         v->step += STEP_RATE * v->step;
+        v->elapsed += (double)fminf(step, PAUSE_MOST);
         return true;
     }
-    v->step += STEP_RATE * (fmaxf(step, 0) - v->step);
+    v->step += STEP_RATE * (step - v->step);
+    v->recorded += (double)step;
+    v->elapsed += (double)step;
     return false;
 }
 
@@ -424,6 +437,9 @@ static void walk(struct video_encoder *v, struct state *s)
     state_time(s, &v->last);
     state_f32(s, &v->step);
     s->failed |= !(v->step >= 0 && v->step <= 1e9f);
+    state_f64(s, &v->recorded);
+    state_f64(s, &v->elapsed);
+    s->failed |= !(v->recorded >= 0 && v->elapsed >= v->recorded && v->elapsed <= 1e13);
     patch_walk(v->patch, s);
     video_detail_walk(&v->detail, s);
     state_f32(s, &v->held);
@@ -455,6 +471,7 @@ static void restart(struct video_encoder *v)
     v->usual_known = v->flickered = false;
     v->last = 0;
     v->step = 0;
+    v->recorded = v->elapsed = 0;
     v->held = 0;
     v->step_at = v->still = v->told = 0;
     v->still_since = v->dark_since = 0;
