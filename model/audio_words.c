@@ -18,7 +18,8 @@ static double round_hz(double hz)
 void audio_words_put(const struct audio_words *w, char *ret, size_t size)
 {
     const struct audio_sound *s = w->sound;
-    char what[48] = "a loud sound";
+    char what[48];
+    snprintf(what, sizeof(what), w->finding == AUDIO_NEAR ? "a sound" : "a loud noise");
     if (w->finding == AUDIO_QUIET) {
         snprintf(ret, size, "quiet: %.0f dBFS, usually %.0f to %.0f", s->level, w->level->low,
                  w->level->high);
@@ -31,7 +32,7 @@ void audio_words_put(const struct audio_words *w, char *ret, size_t size)
     else if (s->length <= KNOCK_LENGTH && s->onset >= KNOCK_ONSET)
         snprintf(what, sizeof(what), "a knock");
     else if (w->finding == AUDIO_BAND)
-        snprintf(what, sizeof(what), "a sound near %.0f Hz", round_hz(s->hz));
+        snprintf(what, sizeof(what), "a loud noise near %.0f Hz", round_hz(s->hz));
     snprintf(ret, size, "%s, %.0f dB above the %s", what, w->beyond,
              w->finding == AUDIO_NEAR ? "background" : "usual");
 }

@@ -120,7 +120,7 @@ static void put_title(const struct summariser *s, const struct noted *notes, str
     wording_put(&title, room, end.size);
 }
 
-/* Where somebody spoke, one line each. */
+/* Where somebody spoke, one line each, in the words that people ask with. */
 static void put_talks(const struct noted *notes, const struct moment *m, struct wording *w)
 {
     uint32_t talks = 0;
@@ -136,7 +136,7 @@ static void put_talks(const struct noted *notes, const struct moment *m, struct 
         wording_printf(w, " for ");
         wording_span(w,
                      m->records[last].time + record_span(&m->records[last]) - m->records[i].time);
-        wording_printf(w, "\n");
+        wording_printf(w, " (speaking, talking)\n");
         talks++;
         i = last;
     }

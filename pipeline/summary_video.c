@@ -173,8 +173,7 @@ static void put_title(const struct summariser *s, const struct film *f, const st
     } else if (main) {
         put_spell(w, main);
     } else {
-        wording_printf(w, f->unread == m->record_count ? "frames that cannot be read"
-                                                       : "nothing moves");
+        wording_printf(w, f->unread == m->record_count ? "frames that cannot be read" : "calm");
     }
     if (!alert && f->light < DARK_LIGHT && (!main || main->kind != SPELL_DARK) &&
         f->unread < m->record_count)
@@ -200,7 +199,8 @@ static void put_gist(const struct summariser *s, const struct film *f, const str
     for (uint32_t i = 0; i < f->count; i++) {
         size_t before = w->size;
         wording_time(w, f->spells[i].start);
-        wording_printf(w, " ");
+        /* In the words that people ask with. */
+        wording_printf(w, f->spells[i].kind == SPELL_MOTION ? " moving: " : " ");
         put_spell(w, &f->spells[i]);
         wording_printf(w, "\n");
         if (w->size >= w->room - 1) {

@@ -66,7 +66,7 @@ START_TEST(events_speech_and_loudness_are_told)
                               "-38 dBFS, usually -44 to -40");
     ck_assert_ptr_nonnull(strstr(m.gist.data, "sound of 20 s, loudest -25 dBFS"));
     ck_assert_ptr_nonnull(strstr(m.gist.data, "unusual 22:13:24 a knock"));
-    ck_assert_ptr_nonnull(strstr(m.gist.data, "speech 22:13:30 for 4 s\n"));
+    ck_assert_ptr_nonnull(strstr(m.gist.data, "speech 22:13:30 for 4 s (speaking, talking)\n"));
     ck_assert_uint_eq(m.unusual_count, 1);
     summariser_free(s);
 }
