@@ -20,6 +20,7 @@ struct answering {
     bool timed;                  /* a span was asked for */
     const char *said;            /* the time phrase, "" when none */
     struct question question;
+    struct question_sense sense;
     bool remarkable;          /* it asks for what was out of the usual */
     struct timephrase phrase; /* of what the question is about; its rest is what to look for */
     int64_t newest;           /* time of the newest record, TIME_UNKNOWN: none */
@@ -114,6 +115,11 @@ int answer_normal(struct answering *a, struct errmsg *err);
 int answer_topic(struct answering *a, struct errmsg *err);
 /* What came before or after it, on all streams. */
 int answer_around(struct answering *a, struct errmsg *err);
+/* What microphones heard and cameras saw; what else there was then. */
+int answer_sensed(struct answering *a, struct errmsg *err);
+int answer_meanwhile(struct answering *a, struct errmsg *err);
+/* Narrows `f` to the streams of that kind, of both for 0; false: there is none in it. */
+bool answer_media_streams(struct answering *a, enum stream_kind kind, struct reader_filter *f);
 
 /* What each of a->streams has in the span. */
 struct stream_sum {

@@ -88,7 +88,12 @@ static void read_time(struct answering *a)
 static void understand(struct answering *a)
 {
     bool generic = false;
+    struct reader_filter any = a->filter;
     question_parse(a->q->text, &a->question);
+    a->sense = (struct question_sense){0};
+    if (a->question.kind != QUESTION_BEFORE && a->question.kind != QUESTION_AFTER &&
+        answer_media_streams(a, 0, &any))
+        question_cut_sense(&a->question, &a->sense);
     read_time(a);
     struct slice rest = {a->phrase.rest, strlen(a->phrase.rest)};
     enum question_kind kind = a->question.kind;
@@ -108,6 +113,10 @@ static int by_form(struct answering *a, struct errmsg *err)
 {
     enum question_kind kind = a->question.kind;
     int rc = kind == QUESTION_NORMAL ? answer_normal(a, err) : 1;
+    if (rc > 0 && a->sense.meanwhile)
+        rc = answer_meanwhile(a, err);
+    else if (rc > 0 && !a->remarkable)
+        rc = answer_sensed(a, err);
     bool open = kind == QUESTION_PLAIN || kind == QUESTION_STATE || kind == QUESTION_NORMAL;
     if (rc > 0 && a->remarkable && a->timed && open)
         rc = answer_topic(a, err);
@@ -166,6 +175,8 @@ static int ask(struct answering *a, struct errmsg *err)
     rc = take_stream_names(a, a->phrase.rest, &generic, err);
     if (rc)
         return rc;
+    if (generic && a->sense.kind)
+        answer_media_streams(a, a->sense.kind, &a->filter);
     if (!generic)
         a->remarkable = question_drop_unusual(a->phrase.rest);
     if (a->question.kind == QUESTION_CHANGED)

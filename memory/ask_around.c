@@ -33,6 +33,7 @@ struct around {
     struct rank_query rank;
     struct event anchor;
     bool before;
+    bool both; /* before in one go, after in another */
     struct events found;
 };
 
@@ -117,7 +118,7 @@ static int find_anchor(struct around *w, struct errmsg *err)
 
 static int64_t lag(const struct around *w)
 {
-    return w->anchor.run ? LAG_SLOW : LAG;
+    return w->both ? 0 : w->anchor.run ? LAG_SLOW : LAG;
 }
 
 static struct reader_filter window(const struct around *w)
@@ -158,6 +159,9 @@ static void add(struct around *w, struct event e, struct slice text, bool shared
     /* Only a sensor's change is seen late: of two records the times tell which came first. */
     bool dated = w->anchor.record && (e.record || !is_sensor(w, e.stream));
     if (dated && (w->before ? e.start > w->anchor.start : e.start < w->anchor.start))
+        return;
+    /* It was met on the way back. */
+    if (w->both && !w->before && e.start < w->anchor.start)
         return;
 
     double near = w->a->question.cause ? NEAR_CAUSE : w->anchor.run ? NEAR_SLOW : NEAR_BY;
@@ -235,9 +239,9 @@ static int add_moments(struct around *w, struct errmsg *err)
         if (reader_moment_columns(stmt, &r->scratch, &rows[count++]))
             return reader_nomem(err);
     sqlite3_reset(stmt);
-    struct slice text = w->anchor.record
-                            ? w->anchor.record->text
-                            : (struct slice){w->anchor.run->why, strlen(w->anchor.run->why)};
+    const char *said = w->anchor.run ? w->anchor.run->why : "";
+    struct slice text =
+        w->anchor.record ? w->anchor.record->text : (struct slice){said, strlen(said)};
     struct marks anchor = marks_of(r, text);
     for (uint32_t i = 0; i < count && rc >= 0 && bytes < DECODE_BYTES; i++) {
         const struct known_stream *stream = reader_known_stream(r, rows[i].stream);
@@ -261,7 +265,10 @@ static int show(struct around *w, struct errmsg *err)
         return rc;
     answer_shares(&a->out->items);
     a->out->time = w->found.items[0].start;
-    buf_puts(&a->text, a->question.cause ? "Before " : w->before ? "Just before " : "Just after ");
+    buf_puts(&a->text, w->both             ? "With "
+                       : a->question.cause ? "Before "
+                       : w->before         ? "Just before "
+                                           : "Just after ");
     events_say(a, &w->anchor);
     for (uint32_t i = 0; i < w->found.count && i < 3; i++) {
         buf_puts(&a->text, i ? "; then " : " came ");
@@ -286,6 +293,24 @@ int answer_around(struct answering *a, struct errmsg *err)
     if (rc)
         return rc;
     answer_step(a, "%u remarkable things stand there", w.found.count);
+    events_sort(&w.found);
+    return w.found.count ? show(&w, err) : 1;
+}
+
+int events_beside(struct answering *a, const struct rank_query *rank, const struct event *moment,
+                  struct errmsg *err)
+{
+    struct around w = {.a = a, .rank = *rank, .anchor = *moment, .both = true};
+    int rc = events_init(&w.found, a, err);
+    for (int back = 1; back >= 0 && rc == 0; back--) {
+        w.before = back;
+        rc = add_runs(&w, err);
+        if (rc == 0)
+            rc = add_moments(&w, err);
+    }
+    if (rc)
+        return rc;
+    answer_step(a, "%u remarkable things stand around it", w.found.count);
     events_sort(&w.found);
     return w.found.count ? show(&w, err) : 1;
 }

@@ -121,6 +121,8 @@ void events_say(struct answering *a, const struct event *e)
     buf_printf(&a->text, " %s: ", stream ? stream->name : "");
     if (e->record)
         answer_quote_record(&a->text, e->record);
+    else if (e->title)
+        answer_quote(&a->text, e->title, strlen(e->title));
     else
         buf_puts(&a->text, e->run->why);
 }

@@ -15,6 +15,7 @@ struct event {
     int64_t moment, stream, start, end;
     const struct record *record;      /* NULL: an unusual run */
     const struct recall_unusual *run; /* NULL: a record */
+    const char *title;                /* of a whole moment, that is neither */
     double strength;                  /* about 0..1 */
     double score;
 };
@@ -48,6 +49,10 @@ uint32_t events_company(const struct recall_unusual *runs, uint32_t count, const
 void events_sort(struct events *e);
 /* Puts the best `most` into the answer's lists; call answer_room before. */
 int events_show(struct events *e, uint32_t most, const char *through, struct errmsg *err);
+/* Answers with what was remarkable right before and after a moment of sound or pictures: as the
+ * answer_ functions. */
+int events_beside(struct answering *a, const struct rank_query *rank, const struct event *moment,
+                  struct errmsg *err);
 void events_say(struct answering *a, const struct event *e);
 
 #endif

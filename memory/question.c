@@ -325,6 +325,46 @@ void question_parse(struct slice text, struct question *ret)
     leave(&p, text, ret->about);
 }
 
+#define BESIDE "around|about|during|when|while|at|near ?the ?same ?time|moment ?of|that"
+
+/* Of what a microphone or a camera recorded; all but the first ones may stand anywhere. */
+static const struct {
+    const char *pattern;
+    enum stream_kind kind;
+    bool meanwhile;
+} sense_forms[] = {
+    {"?was|were|did|could ?the ?we|i|you|anybody|microphone ?else heard|hear|record " BESIDE,
+     KIND_AUDIO, true},
+    {"?was|were|did|could ?the ?we|i|you|anybody|camera ?else seen|see|show|record " BESIDE,
+     KIND_VIDEO, true},
+    {"?else happened|occurred|was|were ?going ?on when|while|as ?there ?was|were", 0, true},
+    {"?the camera ?see|saw|seen|notice|record|show|go|goes|went|get|got", KIND_VIDEO, false},
+    {"?in|on|of ?the picture|image", KIND_VIDEO, false},
+    {"?the microphone ?hear|heard|record", KIND_AUDIO, false},
+    {"?we|i|you hear|heard", KIND_AUDIO, false},
+};
+
+void question_cut_sense(struct question *q, struct question_sense *ret)
+{
+    struct parser p;
+    char out[TIMEPHRASE_TEXT_MAX + 1];
+    struct slice text = {q->about, strlen(q->about)};
+    *ret = (struct question_sense){0};
+    tokenize(text, &p);
+    for (size_t i = 0; i < sizeof(sense_forms) / sizeof(*sense_forms); i++) {
+        int n = sense_forms[i].meanwhile ? match(&p, 0, sense_forms[i].pattern) : 0;
+        cut(&p, 0, n);
+        if (n == 0 && (sense_forms[i].meanwhile || !cut_all(&p, sense_forms[i].pattern)))
+            continue;
+        ret->kind = sense_forms[i].kind;
+        ret->meanwhile = sense_forms[i].meanwhile;
+        break;
+    }
+    cut_all(&p, "something|anything|somebody|anybody|someone|anyone");
+    leave(&p, text, out);
+    memcpy(q->about, out, strlen(out) + 1);
+}
+
 /* Words that ask without saying what about. */
 static const char generic_words[] =
     "what happened happening going on anything something everything unusual strange odd "

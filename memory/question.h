@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 
+#include "base/record.h"
 #include "memory/timephrase.h"
 #include "memory/words.h"
 
@@ -42,6 +43,15 @@ struct question {
 };
 
 void question_parse(struct slice text, struct question *ret);
+
+/* What a question says of microphones and cameras. */
+struct question_sense {
+    enum stream_kind kind; /* KIND_AUDIO, KIND_VIDEO; 0: it does not say */
+    bool meanwhile;        /* what else there was when ..., what was heard at the time of ... */
+};
+
+/* Cuts out of its `about` who heard or saw it. */
+void question_cut_sense(struct question *q, struct question_sense *ret);
 
 /* Does it hold nothing but words that ask without saying what about? 0 or ERR_NOMEM. */
 int question_is_generic(struct slice text, bool *ret);

@@ -120,6 +120,28 @@ class Sound(Media):
             found = self.client.call("memory.search", query=word, streams=["mic"])["items"]
             self.assertIn(item["id"], [f["id"] for f in found], word)
 
+    def test_asked_what_was_heard(self):
+        self.open("log", "text")
+        for hour in (0, 1, 2):
+            pcm = media.hiss(15, seed=hour) + (media.tone(2) if hour < 2 else b"") + media.hiss(3)
+            self.put("mic", media.sound_records(pcm, start=3600 * hour))
+        self.put("log", [{"time": media.at(15), "text": "relay kelvane stopped pump 1"},
+                         {"time": media.at(7200), "text": "relay sulborg tested"}])
+
+        def ask(query):
+            return self.client.call("memory.ask", query=query)
+        answer = ask("how often was there a tone?")
+        self.assertEqual(answer["count"], 2, answer["text"])
+        answer = ask("when did we hear a tone last?")
+        self.assertAlmostEqual(media.seconds(answer["time"]), 3615, delta=20)
+        answer = ask("what was heard at the time of relay kelvane stopping the pump?")
+        self.assertEqual(answer["items"][0]["stream"], "mic", answer["text"])
+        self.assertIn("a tone near 440 Hz", answer["text"])
+        self.assertIn("kelvane", ask("what happened when there was a tone?")["text"])
+        for query in ("did anybody speak?", "when did the microphone hear a knock?"):
+            self.assertTrue(ask(query)["absent"], query)
+        self.assertIn("kelvane", ask("what did the camera see when relay kelvane stopped?")["text"])
+
     def test_a_channel_and_what_it_refuses(self):
         with self.d.client() as channel:
             channel.open_channel("mic", "audio")

@@ -73,6 +73,36 @@ static bool unsupported(const char *question, const char *const *texts, uint32_t
 }
 
 /* A name in the place of a name is another thing; other words in other places are not. */
+static const struct {
+    const char *text;
+    enum stream_kind kind;
+    bool meanwhile;
+    const char *about;
+} senses[] = {
+    {"when did the camera go dark on Friday?", KIND_VIDEO, false, "dark on Friday"},
+    {"when was there motion in the picture?", KIND_VIDEO, false, "there motion"},
+    {"When did we hear a knock?", KIND_AUDIO, false, "a knock"},
+    {"how often did the microphone hear something?", KIND_AUDIO, false, ""},
+    {"did anybody speak on Tuesday?", 0, false, "speak on Tuesday"},
+    {"when was there a knock?", 0, false, "there a knock"},
+    {"what was heard at the time of the restart of sshd?", KIND_AUDIO, true, "the restart of sshd"},
+    {"What did the camera see when the pump failed?", KIND_VIDEO, true, "pump failed"},
+    {"what else happened when there was a knock?", 0, true, "a knock"},
+    {"which file was seen?", 0, false, "file was seen"},
+};
+
+START_TEST(test_senses)
+{
+    struct question q;
+    struct question_sense sense;
+    question_parse((struct slice){senses[_i].text, strlen(senses[_i].text)}, &q);
+    question_cut_sense(&q, &sense);
+    ck_assert_msg(sense.kind == senses[_i].kind && sense.meanwhile == senses[_i].meanwhile,
+                  "%s: %d, %d", senses[_i].text, sense.kind, sense.meanwhile);
+    ck_assert_str_eq(q.about, senses[_i].about);
+}
+END_TEST
+
 START_TEST(test_claims)
 {
     static const char *const lines[] = {"pump restarted by technician goliborg",
@@ -97,6 +127,7 @@ int main(void)
     TCase *t = tcase_create("question");
     tcase_add_checked_fixture(t, memory_setup, memory_teardown);
     tcase_add_loop_test(t, test_forms, 0, sizeof(forms) / sizeof(*forms));
+    tcase_add_loop_test(t, test_senses, 0, sizeof(senses) / sizeof(*senses));
     tcase_add_test(t, test_claims);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
