@@ -2,7 +2,7 @@
 """Short sounds and films of a cellar, made from a seed and encoded by ffmpeg.
 
 A clip is 16 kHz sound (Opus or FLAC) or 320x180 pictures at 4 a second (H.264 or MJPEG): a background
-that never repeats, and perhaps one event in it. Speech is espeak-ng's, bells are samples of Debian's
+that never repeats, and perhaps one event in it. Speech is espeak-ng's, crashes are samples of Debian's
 sonic-pi-samples, clothes are of its dataset-fashion-mnist. The same clip gives the same file.
 """
 import array
@@ -19,7 +19,7 @@ FPS = 4
 WIDTH, HEIGHT = 320, 180
 CLOTHES = pathlib.Path("/usr/share/datasets/fashion-mnist/t10k-images-idx3-ubyte.gz")
 SAMPLES = pathlib.Path("/usr/share/sonic-pi/samples")
-BELLS = ("perc_bell", "elec_bell", "elec_triangle")
+CRASHES = ("drum_cymbal_hard", "drum_cymbal_open", "drum_splash_hard")
 AMBIENT = 70              # of 32768: rms of the background
 SENTENCES = ("the filter has to be changed before friday", "please close the door when you leave",
              "i am down here, the meter shows nine hundred", "hold the lamp a little higher",
@@ -81,6 +81,12 @@ def tone(r):
     return [5000 * math.sin(2 * math.pi * hz * i / RATE) * min(1, i / 400) for i in range(3 * RATE)]
 
 
+def beep(r):
+    """An alarm: on and off."""
+    hz = r.choice((1900, 2300, 2700))
+    return [5000 * math.sin(2 * math.pi * hz * i / RATE) * (i // 5600 % 2 == 0) for i in range(3 * RATE)]
+
+
 def speech(r):
     wav = run("espeak-ng", "-v", r.choice(VOICES), "-s", str(r.randrange(135, 175)), "--stdout",
               r.choice(SENTENCES))
@@ -95,13 +101,13 @@ def water(r):
     return out
 
 
-def bell(r):
-    sample = pcm_of((SAMPLES / f"{r.choice(BELLS)}.flac").read_bytes())
+def crash(r):
+    sample = pcm_of((SAMPLES / f"{r.choice(CRASHES)}.flac").read_bytes())
     most = max(map(abs, sample))
     return [9000 * v / most for v in sample[:3 * RATE]]
 
 
-SOUNDS = {"knock": knock, "tone": tone, "speech": speech, "water": water, "bell": bell}
+SOUNDS = {"knock": knock, "tone": tone, "beep": beep, "speech": speech, "water": water, "crash": crash}
 
 
 def sound(clip, r):
@@ -185,7 +191,7 @@ def clock_face(frame, minutes):
 
 def fan(frame, turn):
     """A small thing that always moves."""
-    for k in range(10):
+    for k in range(6):
         a = turn + k % 2 * math.pi
         fill(frame, 290 + round(k * math.cos(a) / 1.4), 160 + round(k * math.sin(a) / 1.4), 3, 3, 170)
 

@@ -34,27 +34,37 @@ APART = 20 * st.MINUTE    # between what happens on one stream
 WHAT = {
     "knock": ("mic", ["knock"], ("when was there a knock{}?", "when did somebody knock{}?",
                                  "at what time did we hear a knock{}?")),
-    "tone": ("mic", ["tone"], ("when was there a loud tone{}?", "when did we hear a tone{}?")),
+    "tone": ("mic", ["tone"], ("when was there a tone{}?", "when did we hear a tone{}?")),
     "speech": ("mic", ["speech"], ("when did somebody speak{}?", "at what time was there speech{}?",
-                                   "when did anybody talk in the cellar{}?")),
-    "water": ("mic", ["loud"], ("when was there a loud noise{}?", "when was it loud in the cellar{}?")),
+                                   "when did anybody talk{}?")),
+    "noise": ("mic", ["loud"], ("when was there a loud noise{}?", "when did we hear a loud noise{}?")),
     "motion": ("cam", ["motion"], ("when was there motion in the picture{}?",
                                    "when did the camera see something move{}?")),
-    "dark": ("cam", ["dark"], ("when did the camera go dark{}?", "when did it get dark in the cellar{}?")),
+    "dark": ("cam", ["dark"], ("when did the camera go dark{}?", "when was the picture dark{}?")),
     "frozen": ("cam", ["frozen"], ("when was the picture frozen{}?", "when did the camera freeze{}?")),
     "turned": ("cam", ["scene"], ("when was there a scene cut{}?",
                                   "when did the camera show another scene{}?")),
+}
+HAPPENED = {
+    "knock": ("was there a knock", "there was a knock"),
+    "tone": ("was there a tone", "there was a tone"),
+    "speech": ("did somebody speak", "somebody spoke"),
+    "noise": ("was there a loud noise", "there was a loud noise"),
+    "motion": ("was there motion in the picture", "there was motion in the picture"),
+    "dark": ("did the camera go dark", "the camera went dark"),
+    "frozen": ("was the picture frozen", "the picture was frozen"),
+    "turned": ("was there a scene cut", "there was a scene cut"),
 }
 # kind of episode: (what, the event's sound or picture, the step that it comes with, seconds after it)
 WITH = {
     "Pump": [("tone", "tone", 1, 2), ("motion", "steam", 2, 1)],
     "Door": [("knock", "knock", 0, 3), ("motion", "passer-by", 0, 6)],
     "Outage": [("dark", "dark", 1, 4)],
-    "Freezer": [("tone", "bell", 3, 1)],
+    "Freezer": [("tone", "beep", 3, 1)],
     "HeatPump": [("speech", "speech", 3, -20), ("motion", "passer-by", 3, -28)],
-    "Leak": [("water", "water", 1, 5)],
+    "Leak": [("noise", "water", 1, 5)],
 }
-ALONE = [("speech", "speech", 4), ("knock", "knock", 4), ("motion", "passer-by", 4), ("dark", "dark", 2),
+ALONE = [("speech", "speech", 4), ("knock", "knock", 4), ("noise", "crash", 2), ("motion", "passer-by", 4), ("dark", "dark", 2),
          ("frozen", "frozen", 3), ("turned", "turned", 3)]
 NEVER = ("when did a dog bark{}?", "when did a baby cry{}?", "when did the camera see a horse{}?",
          "did we hear an explosion{}?")
@@ -166,21 +176,15 @@ class Senses:
     @staticmethod
     def speak(m, begin):
         return m.say("did anybody speak {}?", "was there any speech {}?",
-                     "did somebody talk in the cellar {}?").format(m.date(begin))
+                     "did somebody talk {}?").format(m.date(begin))
 
     def about_all(self, m):
-        asked = {"knock": "was there a knock", "speech": "did somebody speak",
-                 "dark": "did the camera go dark", "frozen": "was the picture frozen",
-                 "tone": "was there a loud tone", "turned": "was there a scene cut"}
-        for what, words in asked.items():
+        for what, (asked, told) in HAPPENED.items():
             found = [e for e in self.events if e.what == what]
             last = found[-1]
-            said = {"did somebody speak": "somebody spoke", "did the camera go dark": "the camera went dark"}
-            verb, _, rest = words.partition(" ")
-            told = said.get(words, f"{rest.split(' ')[0]} {verb} {' '.join(rest.split(' ')[1:])}")
-            m.add("latest", m.say(f"when {words} last?", f"when was the last time {told}?"),
+            m.add("latest", m.say(f"when {asked} last?", f"when was the last time that {told}?"),
                   [last.gold()], t=last.t)
-            m.add("often", f"how often {words}?", [e.gold() for e in found], number=len(found),
+            m.add("often", f"how often {asked}?", [e.gold() for e in found], number=len(found),
                   t=found[len(found) // 2].t)
 
     def about_both(self, m):
@@ -193,10 +197,8 @@ class Senses:
             m.add("meanwhile", m.say(*forms).format(e.step.name), [e.gold()], t=e.t, cross=True)
             alone = len(self.on(self.day(e.t), e.what)) == 1
             if alone:
-                told = {"knock": "there was a knock", "tone": "there was a loud tone",
-                        "speech": "somebody spoke", "water": "there was a loud noise",
-                        "motion": "there was motion in the picture", "dark": "the camera went dark"}
-                m.add("cause", f"what happened when {told[e.what]} {m.date(e.t)}?",
+                told = HAPPENED[e.what][1]
+                m.add("cause", f"what happened when {told} {m.date(e.t)}?",
                       [questions.of_step(s) for s in e.episode.steps if s.name], t=e.t, cross=True,
                       window=questions.day_window(e.t))
 
