@@ -20,6 +20,7 @@
 #define BESIDE (10 * US_PER_MINUTE)     /* around what is asked for */
 #define NEAR_BY (150.0 * US_PER_SECOND) /* nearness falls to 1/e over this */
 #define ORDINARY 0.2                    /* of a moment in which nothing was unusual */
+#define SEARCHED 64                     /* hits that a search brings however many match */
 #define RUNS 64
 #define MOMENTS 64 /* of one stream around it */
 #define SHOWN 5
@@ -28,6 +29,7 @@ struct sensed {
     struct search_result found;
     const struct moment_row **events; /* by time */
     uint32_t count;
+    bool at_least; /* there may be more than the search brought */
     double coverage;
 };
 
@@ -105,6 +107,7 @@ static int find_sensed(struct answering *a, struct sensed *ret, struct errmsg *e
             ret->events[kept++] = m;
     }
     ret->count = kept;
+    ret->at_least = ret->found.bounded || ret->found.count >= SEARCHED;
     return kept ? 0 : 1;
 }
 
@@ -118,7 +121,7 @@ static void say_moment(struct answering *a, const struct moment_row *m)
 
 static void say_number(struct answering *a, const struct sensed *s)
 {
-    if (s->found.bounded)
+    if (s->at_least)
         buf_puts(&a->text, "At least ");
     answer_count(&a->text, s->count, "time");
     buf_puts(&a->text, s->count > 1 ? ": first " : ": ");
@@ -154,7 +157,7 @@ int answer_sensed(struct answering *a, struct errmsg *err)
     answer_shares(&a->out->items);
     if (counts) {
         a->out->count = s.count;
-        a->out->at_least = s.found.bounded;
+        a->out->at_least = s.at_least;
         say_number(a, &s);
     }
     say_moment(a, chosen);

@@ -339,7 +339,7 @@ static const struct {
      KIND_VIDEO, true},
     {"?else happened|occurred|was|were ?going ?on when|while|as ?there ?was|were", 0, true},
     {"?the camera ?see|saw|seen|notice|record|show|go|goes|went|get|got", KIND_VIDEO, false},
-    {"?in|on|of ?the picture|image", KIND_VIDEO, false},
+    {"?in|on|of ?the picture", KIND_VIDEO, false},
     {"?the microphone ?hear|heard|record", KIND_AUDIO, false},
     {"?we|i|you hear|heard", KIND_AUDIO, false},
 };
