@@ -217,7 +217,9 @@ static void take_scene(struct video_encoder *v, int64_t time, const struct scene
         say(v, verdict, "went dark");
         break;
     case SCENE_LIGHT:
-        if (v->scene.old_known)
+        if (v->scene.old_known && !v->dark_since)
+            say(v, verdict, "light again");
+        else if (v->scene.old_known)
             say_span(v, verdict, "light again, dark before for", time - v->dark_since);
         break;
     case SCENE_NOTHING:
@@ -339,6 +341,13 @@ static double score_event(struct video_encoder *v, const struct verdict *verdict
     return score;
 }
 
+/* Behind a pause nothing has moved yet, and how long a dark lasted is not known. */
+static void resume(struct video_encoder *v)
+{
+    motion_restart(&v->motion);
+    v->dark_since = 0;
+}
+
 /* Did the camera record nothing for a while? */
 static bool paused(struct video_encoder *v, int64_t time)
 {
@@ -369,7 +378,7 @@ static void observe_frame(struct video_encoder *v, int64_t time, struct observat
     picture_of(&v->raster, &v->picture);
     bool first = v->scene.seen == 0;
     if (paused(v, time))
-        motion_restart(&v->motion);
+        resume(v);
     motion_observe(&v->motion, &v->raster, &m);
     scene_observe(&v->scene, time, &v->picture, &f);
     bool unsettled = v->scene.doubt || v->scene.dark || v->scene.returning;

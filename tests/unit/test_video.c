@@ -215,6 +215,18 @@ START_TEST(what_changed_in_a_pause_is_no_motion)
         bool moved = o.traits[VIDEO_MOTION] > 0 || o.traits[VIDEO_STEP] != 0;
         ck_assert_msg(moved == !_i && !o.shift, "clip %d: %s", clip, why);
     }
+    /* Nobody knows how long it was dark when the recording ended in the dark. */
+    fill(&canvas, 0, 0, 0);
+    for (int i = 0; i < 4; i++)
+        show();
+    paused += _i ? 3600LL * US_PER_SECOND : 0;
+    bool told = false;
+    for (int i = 0; i < 4; i++) {
+        draw_scene(&canvas, 14, 1, 0);
+        show();
+        told |= _i ? strcmp(why, "light again") == 0 : strstr(why, "dark before for") != NULL;
+    }
+    ck_assert(told);
     /* A camera that takes one picture a minute sees motion all the same. */
     for (int i = 0; i < 60; i++) {
         paused += 60LL * US_PER_SECOND;
