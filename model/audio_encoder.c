@@ -217,13 +217,15 @@ static int observe(struct encoder *e, const struct record *r, struct observation
         passed += due && time > due ? (double)(time - due) / US_PER_SECOND : 0;
     }
     uint32_t n = audio_frames_push(a->frames, r->media.data, samples, &frames);
-    struct audio_speech_input heard = {r->media.data, samples, frames, n, a->background.floor};
+    struct audio_sound sound = {0};
+    double floor = a->background.floor;
+    if (n > 0)
+        audio_sound_observe(&a->background, frames, n, &sound);
+    struct audio_speech_input heard = {r->media.data, samples, frames, n, floor, sound.tone};
     double speech = audio_speech_observe(&a->speech, &heard);
     ret->traits[AUDIO_SPEECH] = (float)speech;
     if (n == 0)
         return 0;
-    struct audio_sound sound;
-    audio_sound_observe(&a->background, frames, n, &sound);
     double values[MEASURES] = {sound.level, sound.peak, sound.onset, sound.away};
     struct audio_words words = {.sound = &sound, .speech = speech, .level = &a->usual[LEVEL]};
     double bits = calibrate(&a->tail, judge_measures(a, time, values));

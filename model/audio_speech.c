@@ -16,6 +16,7 @@
 #define SWING 3.5 /* dB, deviation of the level over some half second */
 #define SWING_RATE (1.0 / 50)
 #define HOLD 15 /* frames */
+#define TONE_LEAST 25 /* frames: for less than that a vowel may stand alone too */
 /* The network: probabilities at which speech begins and ends, and where it is not worth running. */
 #define BEGINS 0.5
 #define GOES_ON 0.35
@@ -56,10 +57,12 @@ static bool swings(struct audio_speech *s, double level)
 static double by_energy(struct audio_speech *s, const struct audio_speech_input *in)
 {
     double least = fmax(in->floor + ABOVE_FLOOR, LEAST_LEVEL);
+    bool tone = in->tone && in->n >= TONE_LEAST;
     uint32_t spoken = 0;
     for (uint32_t i = 0; i < in->n; i++) {
         const struct audio_frame *f = &in->frames[i];
-        if (swings(s, (double)f->level) && (double)f->level >= least && sounds_voiced(f))
+        bool swinging = swings(s, (double)f->level);
+        if (swinging && !tone && (double)f->level >= least && sounds_voiced(f))
             s->hold = HOLD;
         else if (s->hold)
             s->hold--;

@@ -26,12 +26,14 @@ struct audio_speech_input {
     const struct audio_frame *frames;
     uint32_t n;   /* frames; 0 for a record that completes none */
     double floor; /* dBFS when nothing happens */
+    bool tone;    /* one pitch stands alone */
 };
 
 /*
  * The share of the record that is speech, 0..1. The network runs only where the sound rises above
  * the floor. Without it: frames far above the floor whose power lies in a few bands, as that of
- * voices does, in a record whose loudness goes up and down, as that of syllables does.
+ * voices does, in a record whose loudness goes up and down, as that of syllables does, and which is
+ * no tone alone.
  */
 double audio_speech_observe(struct audio_speech *s, const struct audio_speech_input *in);
 /* The beginning, also when the next record does not follow the last one. */

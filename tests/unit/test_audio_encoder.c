@@ -97,6 +97,26 @@ START_TEST(surprise_is_calibrated_and_noise_no_alert)
 }
 END_TEST
 
+/* Five seconds of one tone, quite as loud as somebody who speaks. */
+START_TEST(a_tone_does_not_speak)
+{
+    struct encoder *e = fresh();
+    bool told = false;
+    rng = 11;
+    for (int i = 0; i < 60; i++) {
+        bool tone = i >= 40 && i < 50;
+        make_noise(-45);
+        if (tone)
+            add_tone(-24, 1000, (long)i * RECORD);
+        struct observation o = feed(e, (uint64_t)i);
+        ck_assert_msg(o.traits[AUDIO_SPEECH] < 0.5f, "record %d: %s", i, o.why);
+        told |= tone && strstr(o.why, "a tone near 1000 Hz");
+    }
+    ck_assert(told);
+    e->ops->free(e);
+}
+END_TEST
+
 static const struct {
     const char *name, *word;
     double noise, level, hz; /* hz 0: a knock */
@@ -496,6 +516,7 @@ int main(void)
     TCase *tests = tcase_create("audio_encoder");
     tcase_set_timeout(tests, 60);
     tcase_add_test(tests, surprise_is_calibrated_and_noise_no_alert);
+    tcase_add_test(tests, a_tone_does_not_speak);
     tcase_add_loop_test(tests, what_is_planted_is_an_alert, 0,
                         (int)(sizeof(planted) / sizeof(*planted)));
     tcase_add_loop_test(tests, the_hours_between_clips_are_a_rest, 0, 2);
