@@ -38,7 +38,8 @@ struct encoder_ops {
     int (*observe)(struct encoder *e, const struct record *r, struct observation *ret);
     /* Names a sensor channel before its first sample (index as in struct sample); copies the name. */
     int (*channel)(struct encoder *e, uint16_t index, const char *name);
-    /* The words for a template, variable places as <*>: text only. NULL when unknown. */
+    /* The words for a template, variable places as <*>; NULL when unknown. Text only, as the next: NULL
+     * stands for none. */
     const char *(*template_text)(const struct encoder *e, uint32_t template_id);
     /* How often a template was seen, this observation included. 0 when unknown. */
     uint64_t (*template_count)(const struct encoder *e, uint32_t template_id);

@@ -3,95 +3,41 @@
  * Happy path: the header is read and held against the limits, libjpeg decodes row by row at its
  * smallest scale that is no smaller than the raster, each row is averaged into the raster's
  * columns and added to the raster's rows that it covers. Failure modes: libjpeg leaves by longjmp
- * to jpeg_read, which never lets it out; a file of endless scans is stopped while they are counted.
+ * to jpeg_read, which never lets it out (jpeg_guard.h).
  * Sizes: 15 KiB of tables and a row of at most 1920 pixels, beside what libjpeg takes for a file.
  */
 #include "model/jpeg.h"
 
 #include <math.h>
-#include <setjmp.h>
-#include <stdio.h>
 #include <string.h>
-
-#include <jpeglib.h>
-
-#include <jerror.h>
 
 #include "base/mem.h"
 #include "base/record.h"
+#include "model/jpeg_guard.h"
 
-#define SCANS_MAX 64
-#define DECODER_BYTES_MAX (40L << 20)
 #define SCALE_DENOMINATOR 8
 #define ROWS_LEAST 45 /* 640x360 at an eighth is near enough to the raster */
 
 struct jpeg_reader {
     struct jpeg_decompress_struct decoder;
-    struct jpeg_error_mgr errors;
-    struct jpeg_progress_mgr progress;
-    jmp_buf leave;
-    uint32_t warnings;
-    int code; /* of the failure */
-    char text[JMSG_LENGTH_MAX];
+    struct jpeg_guard guard;
     JSAMPLE row[VIDEO_SIDE_MAX * RASTER_PLANES];
     float sums[VIDEO_SIDE_MAX + 1]; /* of one plane's row up to a column */
     struct raster raster;
 };
-
-static struct jpeg_reader *self(j_common_ptr decoder)
-{
-    return decoder->client_data;
-}
-
-static void fail(struct jpeg_reader *j, int code, const char *text)
-{
-    j->code = code;
-    snprintf(j->text, sizeof(j->text), "%s", text);
-    longjmp(j->leave, 1);
-}
-
-static void on_error(j_common_ptr decoder)
-{
-    char text[JMSG_LENGTH_MAX];
-    decoder->err->format_message(decoder, text);
-    fail(self(decoder), decoder->err->msg_code == JERR_OUT_OF_MEMORY ? ERR_NOMEM : ERR_INVALID,
-         text);
-}
-
-static void on_message(j_common_ptr decoder, int level)
-{
-    if (level < 0)
-        self(decoder)->warnings++;
-}
-
-static void on_output(j_common_ptr decoder)
-{
-}
-
-static void on_progress(j_common_ptr decoder)
-{
-    if (((j_decompress_ptr)decoder)->input_scan_number > SCANS_MAX)
-        fail(self(decoder), ERR_INVALID, "too many scans");
-}
 
 int jpeg_reader_new(struct jpeg_reader **ret)
 {
     struct jpeg_reader *j = mem_calloc(1, sizeof(*j));
     if (!j)
         return ERR_NOMEM;
-    j->decoder.err = jpeg_std_error(&j->errors);
-    j->errors.error_exit = on_error;
-    j->errors.emit_message = on_message;
-    j->errors.output_message = on_output;
-    j->decoder.client_data = j;
-    if (setjmp(j->leave)) {
+    jpeg_guard_attach(&j->guard, (j_common_ptr)&j->decoder);
+    if (setjmp(j->guard.leave)) {
         jpeg_reader_free(j);
         return ERR_NOMEM;
     }
     jpeg_create_decompress(&j->decoder);
-    j->decoder.mem->max_memory_to_use = DECODER_BYTES_MAX;
-    j->progress.progress_monitor = on_progress;
-    j->decoder.progress = &j->progress;
+    jpeg_guard_bound(&j->guard, &j->decoder);
     *ret = j;
     return 0;
 }
@@ -161,7 +107,7 @@ static void read_rows(struct jpeg_reader *j)
     while (d->output_scanline < d->output_height) {
         uint32_t y = d->output_scanline;
         if (jpeg_read_scanlines(d, rows, 1) != 1)
-            fail(j, ERR_INVALID, "the picture ends early");
+            jpeg_guard_fail(&j->guard, ERR_INVALID, "the picture ends early");
         if (d->out_color_space == JCS_RGB)
             convert_rgb(j, width);
         for (uint32_t p = 0; p < stride; p++) {
@@ -177,16 +123,16 @@ static void check_header(struct jpeg_reader *j)
 {
     const struct jpeg_decompress_struct *d = &j->decoder;
     if (d->image_width > VIDEO_SIDE_MAX || d->image_height > VIDEO_SIDE_MAX)
-        fail(j, ERR_INVALID, "more pixels a side than are taken");
+        jpeg_guard_fail(&j->guard, ERR_INVALID, "more pixels a side than are taken");
     if (d->image_width < VIDEO_SIDE_MIN || d->image_height < VIDEO_SIDE_MIN)
-        fail(j, ERR_INVALID, "fewer pixels a side than are taken");
+        jpeg_guard_fail(&j->guard, ERR_INVALID, "fewer pixels a side than are taken");
     if (d->arith_code)
-        fail(j, ERR_INVALID, "arithmetic coding is not taken");
+        jpeg_guard_fail(&j->guard, ERR_INVALID, "arithmetic coding is not taken");
     bool grey = d->jpeg_color_space == JCS_GRAYSCALE && d->num_components == 1;
     bool colour = (d->jpeg_color_space == JCS_YCbCr || d->jpeg_color_space == JCS_RGB) &&
                   d->num_components == 3;
     if (!grey && !colour)
-        fail(j, ERR_INVALID, "neither grey nor of three components");
+        jpeg_guard_fail(&j->guard, ERR_INVALID, "neither grey nor of three components");
 }
 
 static void choose_scale(struct jpeg_decompress_struct *d)
@@ -206,10 +152,10 @@ static void choose_scale(struct jpeg_decompress_struct *d)
 int jpeg_read(struct jpeg_reader *j, struct slice jpeg, struct raster *ret, struct errmsg *err)
 {
     struct jpeg_decompress_struct *d = &j->decoder;
-    j->warnings = 0;
-    if (setjmp(j->leave)) {
+    j->guard.warnings = 0;
+    if (setjmp(j->guard.leave)) {
         jpeg_abort_decompress(d);
-        return err_set(err, j->code, "JPEG: %s", j->text);
+        return err_set(err, j->guard.code, "JPEG: %s", j->guard.text);
     }
     jpeg_mem_src(d, (const unsigned char *)jpeg.data, jpeg.size);
     jpeg_read_header(d, TRUE);
@@ -228,7 +174,7 @@ int jpeg_read(struct jpeg_reader *j, struct slice jpeg, struct raster *ret, stru
     j->raster.width = d->image_width;
     j->raster.height = d->image_height;
     jpeg_finish_decompress(d);
-    j->raster.warnings = j->warnings;
+    j->raster.warnings = j->guard.warnings;
     *ret = j->raster;
     return 0;
 }

@@ -3,24 +3,17 @@
  * Happy path: libjpeg decodes at the largest of its own scales that fits (an eighth at the least,
  * which is nearly free), what is still too large is averaged over squares of pixels, and rows are
  * packed again as they come. Failure modes: libjpeg leaves by longjmp to thumbnail_make, which
- * never lets it out; a file of endless scans is stopped while they are counted.
+ * never lets it out (jpeg_guard.h).
  */
 #include "model/thumbnail.h"
 
-#include <setjmp.h>
-#include <stdio.h>
 #include <string.h>
-
-#include <jpeglib.h>
-
-#include <jerror.h>
 
 #include "base/mem.h"
 #include "base/record.h"
+#include "model/jpeg_guard.h"
 
 #define QUALITY 60
-#define SCANS_MAX 64
-#define DECODER_BYTES_MAX (40L << 20)
 #define EIGHTHS 8
 /* More than the largest result's pixels, so that libjpeg never needs room of its own. */
 #define ROOM (512u << 10)
@@ -29,11 +22,7 @@
 struct shrinking {
     struct jpeg_decompress_struct decoder;
     struct jpeg_compress_struct encoder;
-    struct jpeg_error_mgr errors;
-    struct jpeg_progress_mgr progress;
-    jmp_buf leave;
-    int code;
-    char text[JMSG_LENGTH_MAX];
+    struct jpeg_guard guard;
     unsigned char *room; /* ROOM bytes, in which the small picture is written */
     unsigned char *data;
     unsigned long size;
@@ -41,42 +30,13 @@ struct shrinking {
     uint32_t sums[THUMBNAIL_SIDE_MAX * PLANES]; /* of the squares of one row of the result */
 };
 
-static void fail(struct shrinking *s, int code, const char *text)
-{
-    s->code = code;
-    snprintf(s->text, sizeof(s->text), "%s", text);
-    longjmp(s->leave, 1);
-}
-
-static void on_error(j_common_ptr jpeg)
-{
-    char text[JMSG_LENGTH_MAX];
-    jpeg->err->format_message(jpeg, text);
-    fail(jpeg->client_data, jpeg->err->msg_code == JERR_OUT_OF_MEMORY ? ERR_NOMEM : ERR_INVALID,
-         text);
-}
-
-static void on_message(j_common_ptr jpeg, int level)
-{
-}
-
-static void on_progress(j_common_ptr jpeg)
-{
-    if (((j_decompress_ptr)jpeg)->input_scan_number > SCANS_MAX)
-        fail(jpeg->client_data, ERR_INVALID, "too many scans");
-}
-
 static void prepare(struct shrinking *s)
 {
-    s->decoder.err = s->encoder.err = jpeg_std_error(&s->errors);
-    s->errors.error_exit = on_error;
-    s->errors.emit_message = on_message;
-    s->decoder.client_data = s->encoder.client_data = s;
+    jpeg_guard_attach(&s->guard, (j_common_ptr)&s->decoder);
+    jpeg_guard_attach(&s->guard, (j_common_ptr)&s->encoder);
     jpeg_create_decompress(&s->decoder);
     jpeg_create_compress(&s->encoder);
-    s->decoder.mem->max_memory_to_use = DECODER_BYTES_MAX;
-    s->progress.progress_monitor = on_progress;
-    s->decoder.progress = &s->progress;
+    jpeg_guard_bound(&s->guard, &s->decoder);
 }
 
 /* Reads the header and starts; returns how many pixels a side become one. */
@@ -87,9 +47,9 @@ static uint32_t start_reading(struct shrinking *s, struct slice jpeg, uint32_t s
     jpeg_read_header(d, TRUE);
     uint32_t longer = d->image_width > d->image_height ? d->image_width : d->image_height;
     if (longer > VIDEO_SIDE_MAX)
-        fail(s, ERR_INVALID, "more pixels a side than are taken");
+        jpeg_guard_fail(&s->guard, ERR_INVALID, "more pixels a side than are taken");
     if (d->num_components != 1 && d->num_components != PLANES)
-        fail(s, ERR_INVALID, "neither grey nor of three components");
+        jpeg_guard_fail(&s->guard, ERR_INVALID, "neither grey nor of three components");
     d->out_color_space = d->num_components == 1 ? JCS_GRAYSCALE : JCS_RGB;
     d->dct_method = JDCT_ISLOW;
     d->scale_denom = EIGHTHS;
@@ -147,7 +107,7 @@ static void shrink(struct shrinking *s, struct slice jpeg, uint32_t side)
     JSAMPROW rows[1] = {s->row};
     for (uint32_t y = 0; y < s->decoder.output_height; y++) {
         if (jpeg_read_scanlines(&s->decoder, rows, 1) != 1)
-            fail(s, ERR_INVALID, "the picture ends early");
+            jpeg_guard_fail(&s->guard, ERR_INVALID, "the picture ends early");
         if (s->encoder.next_scanline == s->encoder.image_height)
             continue;
         add_row(s, square);
@@ -165,8 +125,8 @@ int thumbnail_make(struct slice jpeg, uint32_t side, struct buf *out, struct err
         return err_set(err, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
     }
     int r = 0;
-    if (setjmp(s->leave)) {
-        r = err_set(err, s->code, "JPEG: %s", s->text);
+    if (setjmp(s->guard.leave)) {
+        r = err_set(err, s->guard.code, "JPEG: %s", s->guard.text);
     } else {
         shrink(s, jpeg, side < THUMBNAIL_SIDE_MAX ? side : THUMBNAIL_SIDE_MAX);
         buf_append(out, s->data, s->size);

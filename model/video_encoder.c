@@ -532,21 +532,9 @@ static void free_encoder(struct encoder *e)
     mem_free(v);
 }
 
-static const char *no_template(const struct encoder *e, uint32_t template_id)
-{
-    return NULL;
-}
-
-static uint64_t no_count(const struct encoder *e, uint32_t template_id)
-{
-    return 0;
-}
-
 static const struct encoder_ops ops = {
     .version = VIDEO_VERSION,
     .observe = observe,
-    .template_text = no_template,
-    .template_count = no_count,
     .save = save,
     .load = load,
     .free = free_encoder,

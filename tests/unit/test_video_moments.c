@@ -110,7 +110,7 @@ START_TEST(a_long_scene_is_parted_by_length_only)
     for (uint32_t i = 0; i + 1 < out.count; i++)
         ck_assert_int_eq(out.moments[i].ended, END_LENGTH);
     for (uint32_t i = 0; i < out.count; i++)
-        ck_assert_msg(strcmp(out.moments[i].title, "nothing moves") == 0, "\"%s\"",
+        ck_assert_msg(strcmp(out.moments[i].title, "calm") == 0, "\"%s\"",
                       out.moments[i].title);
 }
 END_TEST
