@@ -221,7 +221,7 @@ static int observe(struct encoder *e, const struct record *r, struct observation
     double floor = a->background.floor;
     if (n > 0)
         audio_sound_observe(&a->background, frames, n, &sound);
-    struct audio_speech_input heard = {r->media.data, samples, frames, n, floor, sound.tone};
+    struct audio_speech_input heard = {r->media.data, samples, frames, n, floor, sound.alone};
     double speech = audio_speech_observe(&a->speech, &heard);
     ret->traits[AUDIO_SPEECH] = (float)speech;
     if (n == 0)

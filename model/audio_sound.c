@@ -97,7 +97,8 @@ static void find_band(const struct audio_background *b, struct audio_sound *s)
     }
     s->away = above[best];
     s->hz = audio_band_hz(weighted / sum);
-    s->tone = s->away - fmax(around, 0) >= TONE_ALONE;
+    s->alone = s->away - fmax(around, 0);
+    s->tone = s->alone >= TONE_ALONE;
 }
 
 static void learn(struct audio_background *b, const struct audio_sound *s, double quiet, uint32_t n)

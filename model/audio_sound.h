@@ -34,6 +34,7 @@ struct audio_sound {
     double length; /* seconds within 10 dB of the loudest frame */
     double away;   /* dB by which the band furthest out lies above the background */
     double hz;     /* where that is */
+    double alone; /* dB by which that band stands over those around it, above the background */
     bool tone;     /* it stands alone among its neighbours */
     double bands[AUDIO_BANDS]; /* mean of the frames, dB */
 };

@@ -11,6 +11,7 @@
 
 struct audio_speech {
     uint32_t hold; /* frames for which speech goes on after the last one that sounded like it */
+    uint32_t rings; /* frames for which a tone is still heard */
     double level, swing; /* dBFS over the last half second, and its variance */
     struct voice voice;
     float waiting[VOICE_STEP]; /* samples, until there are enough for a step */
@@ -26,7 +27,7 @@ struct audio_speech_input {
     const struct audio_frame *frames;
     uint32_t n;   /* frames; 0 for a record that completes none */
     double floor; /* dBFS when nothing happens */
-    bool tone;    /* one pitch stands alone */
+    double alone; /* dB by which one pitch stands over the others; 0: none does */
 };
 
 /*
