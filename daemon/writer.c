@@ -142,8 +142,10 @@ static void retry_aside(struct writer *w)
     w->aside = NULL;
     w->aside_last = &w->aside;
     w->aside_ordered = 0;
-    atomic_store(&w->counters.laid_aside, 0);
+    /* Counted until it is settled: whoever sees none may rely on it. */
+    unsigned long long tried = atomic_load(&w->counters.laid_aside);
     run_singly(w, list);
+    atomic_fetch_sub(&w->counters.laid_aside, tried);
 }
 
 /* What can be told without being asked; a failure leaves what was known before. */
