@@ -17,7 +17,7 @@
 #define SWING_RATE (1.0 / 50)
 #define HOLD 15         /* frames */
 #define RINGS 4         /* frames into which the end of a tone reaches */
-#define TONE_ALONE 15.0 /* dB; with 6, every sixth spoken record of telephone prompts was lost */
+#define PURE_TONE 15.0  /* dB; with 6, every sixth spoken record of telephone prompts was lost */
 #define TONE_LEAST 25   /* frames: for less than that a vowel may stand alone too */
 /* The network: probabilities at which speech begins and ends, and where it is not worth running. */
 #define BEGINS 0.5
@@ -59,7 +59,7 @@ static bool swings(struct audio_speech *s, double level)
 static double by_energy(struct audio_speech *s, const struct audio_speech_input *in)
 {
     double least = fmax(in->floor + ABOVE_FLOOR, LEAST_LEVEL);
-    bool tone = in->alone >= TONE_ALONE && in->n >= TONE_LEAST;
+    bool tone = in->alone >= PURE_TONE && in->n >= TONE_LEAST;
     uint32_t spoken = 0;
     for (uint32_t i = 0; i < in->n; i++) {
         const struct audio_frame *f = &in->frames[i];

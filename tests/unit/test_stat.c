@@ -181,6 +181,20 @@ START_TEST(test_sums_merge)
 }
 END_TEST
 
+/* One value of a channel, which is its number. */
+static void add_value(struct sums *s, int channel)
+{
+    const struct sum one = {.what = STAT_CHANNEL,
+                            .id = channel,
+                            .count = 1,
+                            .first_at = MONDAY,
+                            .last_at = MONDAY,
+                            .values = {1, channel, 0, channel, channel},
+                            .least_at = MONDAY,
+                            .most_at = MONDAY};
+    ck_assert_int_eq(sums_add(s, &one), 0);
+}
+
 /* More kinds than there is room for: the commonest stay. */
 START_TEST(test_sums_bounded)
 {
@@ -191,15 +205,7 @@ START_TEST(test_sums_bounded)
         ck_assert_int_eq(
             sums_count(&s, STAT_KIND, 1 + i, 1 + (uint64_t)(i % 50 == 0), MONDAY, MONDAY), 0);
     for (int i = 0; i < 500; i++)
-        ck_assert_int_eq(sums_add(&s, &(struct sum){.what = STAT_CHANNEL,
-                                                    .id = i,
-                                                    .count = 1,
-                                                    .first_at = MONDAY,
-                                                    .last_at = MONDAY,
-                                                    .values = {1, i, 0, i, i},
-                                                    .least_at = MONDAY,
-                                                    .most_at = MONDAY}),
-                         0);
+        add_value(&s, i);
     sums_put(&s, PROFILE_CHANNELS, &b);
     sums_init(&back, &arena, &arena);
     ck_assert_int_eq(sums_merge(&back, b.data, b.size, -1), 0);
@@ -219,15 +225,7 @@ START_TEST(test_profiles_bounded)
     sums_init(&day, &arena, &arena);
     ck_assert_int_eq(sums_count(&hour, STAT_RECORDS, 0, 9, MONDAY, MONDAY), 0);
     for (int i = 0; i < 9; i++)
-        ck_assert_int_eq(sums_add(&hour, &(struct sum){.what = STAT_CHANNEL,
-                                                       .id = i,
-                                                       .count = 1,
-                                                       .first_at = MONDAY,
-                                                       .last_at = MONDAY,
-                                                       .values = {1, i, 0, i, i},
-                                                       .least_at = MONDAY,
-                                                       .most_at = MONDAY}),
-                         0);
+        add_value(&hour, i);
     sums_put(&hour, 0, &b);
     ck_assert_int_eq(sums_merge(&day, b.data, b.size, 4), 0);
     buf_clear(&b);
